@@ -1,0 +1,1 @@
+"""What the chapters of the book call: ten small rooms, arrows one way."""

@@ -1,0 +1,175 @@
+"""The house style and the few recurring marks: arrays in, axes out.
+
+One language on every page: theory is a thin dark line, measurements are marks with
+their interval, the control is grey, the criterion is drawn, and each family of methods
+keeps one colour and one mark throughout the book.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from helpers.dials import BookError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PALETTE = {
+    "gd": "#0B62A8",
+    "sgd": "#D1590A",
+    "noise": "#0A8F6A",
+    "adaptive": "#A4508B",
+    "regularised": "#B8860B",
+    "control": "#8C8C8C",
+    "theory": "#222222",
+    "accent": "#0B62A8",
+}
+MARKS = {
+    "gd": "o",
+    "sgd": "s",
+    "noise": "^",
+    "adaptive": "D",
+    "regularised": "v",
+    "control": "X",
+}
+_HERE = Path(__file__).parent
+_BOLD = {"fontfamily": "Source Sans 3 SemiBold", "fontweight": 600}
+WIDE, TALL = 6.6, 3.1  # inches: the measure of the page
+
+
+def use_house_style() -> None:
+    """Call once, at the top of a chapter."""
+    import matplotlib as mpl
+    from matplotlib import font_manager
+
+    for path in sorted((_HERE / "fonts").glob("*.ttf")):
+        font_manager.fontManager.addfont(path)
+    mpl.rcParams.update(_STYLE)
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:  # a plain script: nobody looks
+        return
+    if get_ipython() is not None:
+        mpl.use("agg")  # a cell shows the figure that it ends with, and no other
+        set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def theory(ax: "Axes", x, y, label: str = "", **style: Any) -> None:
+    """What was predicted: a thin dark line."""
+    ax.plot(x, y, **{"color": PALETTE["theory"], "lw": 1.1, "label": label} | style)
+
+
+def measured(ax: "Axes", x, samples, kind: str, label: str = "", **style: Any) -> None:
+    """What was measured: the mean over the first axis, and its 95 % interval."""
+    samples = np.atleast_2d(samples)
+    ax.errorbar(
+        x,
+        samples.mean(0),
+        yerr=half_interval(samples),
+        **_mark(kind) | {"label": label} | style,
+    )
+
+
+def every_seed(ax: "Axes", x, samples, kind: str, label: str = "") -> None:
+    """The median with the whole range of the seeds, for quantities on a log axis."""
+    samples = np.atleast_2d(samples)
+    middle = np.median(samples, 0)
+    reach = np.abs(np.stack([samples.min(0), samples.max(0)]) - middle)
+    horizontal = np.ndim(x) == 0 or isinstance(x, str)
+    ax.errorbar(
+        [x] if horizontal else x, middle, yerr=reach, **_mark(kind), label=label
+    )
+
+
+def criterion(ax: "Axes", y: float, text: str, *, at: float = 1.0) -> None:
+    """The line that the claim is judged by."""
+    ax.axhline(y, color=PALETTE["theory"], lw=0.8, ls=(0, (1, 2)), zorder=0)
+    ax.annotate(
+        text,
+        (at, y),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right" if at > 0.5 else "left",
+        fontsize="small",
+        fontstyle="italic",
+    )
+
+
+def name(ax: "Axes", x: float, y: float, text: str, kind: str, **style: Any) -> None:
+    """A label beside the line it belongs to, in its colour."""
+    ax.annotate(text, (x, y), **_BOLD | {"color": PALETTE[kind]} | style)
+
+
+def half_interval(samples: np.ndarray) -> np.ndarray:
+    """Half the 95 % t-interval of the mean over the first axis."""
+    from scipy.stats import t
+
+    count = len(samples)
+    if count == 1:
+        return np.zeros(samples.shape[1:])
+    return t.ppf(0.975, count - 1) * samples.std(0, ddof=1) / count**0.5
+
+
+def interactive(drawing: str, **data: Any):
+    """A figure that answers to the reader without a kernel: SVG and a short script.
+
+    helpers/interactive/<drawing>.html is the page's fragment; `data` reaches its script
+    as the constant DATA.
+    """
+    path = _HERE / "interactive" / f"{drawing}.html"
+    if not path.is_file():
+        raise BookError(f"no interactive figure {drawing!r}: {path} is not there")
+    fragment = path.read_text().replace("__DATA__", json.dumps(data, default=_listed))
+    try:
+        from IPython.display import HTML
+    except ImportError:
+        return fragment
+    return HTML(fragment)
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return np.asarray(value).round(6).tolist()
+
+
+def _mark(kind: str) -> dict[str, Any]:
+    return {
+        "color": PALETTE[kind],
+        "marker": MARKS[kind],
+        "ls": "none",
+        "ms": 4.5,
+        "elinewidth": 1.1,
+        "capsize": 2,
+    }
+
+
+_STYLE = {
+    "font.family": ["Source Sans 3", "DejaVu Sans"],
+    "font.size": 10,
+    "mathtext.fontset": "stixsans",
+    "figure.figsize": (WIDE, TALL),
+    "figure.constrained_layout.use": True,
+    "figure.max_open_warning": 0,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": PALETTE["theory"],
+    "axes.linewidth": 0.7,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelcolor": PALETTE["theory"],
+    "xtick.color": PALETTE["theory"],
+    "ytick.color": PALETTE["theory"],
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "text.color": PALETTE["theory"],
+    "legend.frameon": False,
+    "svg.hashsalt": "implicit-bias",
+    "svg.fonttype": "path",
+    "savefig.facecolor": "none",
+}
