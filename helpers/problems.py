@@ -57,7 +57,7 @@ def random_start(seeds: Iterable[int], features: int) -> Tensor:
 
 
 def log_spaced_metric(features: int, decades: float = 3) -> Tensor:
-    """Positive weights, evenly spread over some decades, in an order without pattern."""
+    """Positive weights, evenly spread over some decades, in no particular order."""
     order = torch.randperm(features, generator=torch.Generator().manual_seed(0))
     ends = -decades / 2, decades / 2
     return torch.logspace(*ends, features, dtype=torch.float64)[order]

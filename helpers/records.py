@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, as_completed
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from helpers.dials import BookError
 
 FORMAT = 1
 DIGITS = 7  # significant digits kept of a float
+PATIENCE = "10s"  # how long a scheduler may take to answer
 Run = Callable[[Any], Any]
 
 
@@ -220,18 +222,20 @@ def _by_executor(
 ) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
     if not specs:
         return
-    pool = executor or _cluster(dials.read().executor)
-    waiting = {pool.submit(timed, run, spec): spec for spec in specs}
-    try:
-        for done, future in enumerate(as_completed(waiting)):
-            yield waiting[future], *future.result()
-            _stop_if_late(0.0, len(specs) - done - 1)
-    finally:
-        for future in waiting:
-            future.cancel()
+    with nullcontext(executor) if executor else _cluster() as pool:
+        waiting = {pool.submit(timed, run, spec): spec for spec in specs}
+        try:
+            for done, future in enumerate(as_completed(waiting), 1):
+                yield waiting[future], *future.result()
+                _stop_if_late(0.0, len(specs) - done)
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
-def _cluster(address: str) -> Executor:
+@contextmanager
+def _cluster() -> Iterator[Executor]:
+    address = dials.read().executor
     try:
         from distributed import Client
     except ImportError:
@@ -239,12 +243,14 @@ def _cluster(address: str) -> Executor:
             "BOOK_EXECUTOR needs Dask: pip install 'implicit-bias-book[cluster]'"
         ) from None
     try:
-        return Client(address, timeout="10s").get_executor()
+        client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError):
         raise BookError(
             f"no scheduler answers at BOOK_EXECUTOR={address!r}: start one with "
             "`dask scheduler`, or unset BOOK_EXECUTOR"
         ) from None
+    with client:
+        yield client.get_executor()
 
 
 def _stop_if_late(next_run: float, left: int) -> None:
@@ -259,9 +265,8 @@ def _progress(missing: list[Any], shelf: Shelf):
     if missing:
         alike = shelf.folder.glob(f"{type(missing[0]).__name__}-*.json")
         known = [load(path).made["seconds"] for path in alike]
-        cost = (
-            f"about {sum(known) / len(known):.1f} s each" if known else "cost unknown"
-        )
-        print(f"{shelf.chapter}: {len(missing)} runs to go, {cost} by earlier records")
+        mean = sum(known) / max(len(known), 1)
+        cost = f"about {mean:.1f} s each" if known else "of unknown cost"
+        print(f"{shelf.chapter}: {len(missing)} runs to go, {cost}")
     bar = {"total": len(missing), "desc": shelf.chapter, "unit": "run"}
     return tqdm(**bar, disable=not missing)

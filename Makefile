@@ -1,0 +1,55 @@
+# Every target makes .venv itself when it is missing. Another interpreter:
+# `make book PYTHON=python3.12`.
+PYTHON ?= python3
+RUN := .venv/bin/python
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help book test reproduce bench scorecard lint clean publish-address
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+		awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
+
+# $(error) rather than exit: it leaves one line, and make's status is 2.
+wanted = $(if $(shell $(PYTHON) -c $(1) >/dev/null 2>&1 && echo yes),,$(error $(2)))
+
+$(INSTALLED): requirements.txt pyproject.toml
+	$(call wanted,'import sys; sys.exit(sys.version_info < (3$(,) 11))',$(PYTHON) \
+		is not Python 3.11 or newer: install one$(,) or name it as in make PYTHON=python3.12)
+	$(call wanted,'import ensurepip$(,) venv',$(PYTHON) cannot make \
+		environments: apt install python3-venv)
+	@echo "Installing into .venv (once; a few minutes)"
+	@$(PYTHON) -m venv .venv
+	@$(RUN) -m pip install -q --disable-pip-version-check -r requirements.txt
+	@$(RUN) -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+book: $(INSTALLED) ## render the chapters as they are stored, into _build/html
+	@bash tests/build.sh
+
+test: $(INSTALLED) ## lint, unit tests, the book, the browser, every chapter again
+	@bash tests/run.sh
+
+reproduce: $(INSTALLED) ## recompute everything, render it, print the scorecard
+	@bash tests/reproduce.sh
+
+bench: $(INSTALLED) ## side by side with the peers
+	@$(RUN) -m benchmarks
+
+scorecard: $(INSTALLED) ## every claim of the stored chapters and its verdict
+	@$(RUN) -m helpers scorecard
+
+lint: $(INSTALLED) ## ruff over code and notebooks
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+publish-address: $(INSTALLED) ## stamp where the book is published: URL=https://…
+	@$(RUN) book/_ext/publish_address.py "$(URL)"
+
+clean: ## remove what was built; .venv, data and records stay
+	rm -rf _build .pytest_cache *.egg-info
+	find . -path ./.venv -prune -o -type d \( -name __pycache__ -o -name .ruff_cache \) \
+		-prune -exec rm -rf {} +
+
+, := ,

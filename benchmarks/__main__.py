@@ -1,0 +1,74 @@
+"""make bench: every row measured beside what a reader would write without the book."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from helpers import dynamics, oracles, problems
+
+REPEATS = 5
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def ratio(peer: Callable[[], object], ours: Callable[[], object]) -> tuple[float, ...]:
+    """The peer's processor time over ours: median, least and largest of the pairs."""
+    pairs = [seconds(peer) / seconds(ours) for _ in range(REPEATS)]
+    return float(np.median(pairs)), min(pairs), max(pairs)
+
+
+def descent() -> tuple[str, Callable[[], object], Callable[[], object]]:
+    """Twenty problems at once, against torch.optim on one after the other."""
+    seeds, steps = range(20), 200
+    problem = problems.least_squares(seeds, 40, 200)
+    rate = 1 / problems.smoothness(problem)
+
+    def peer():
+        for X, y, step in zip(*problem, rate[:, 0].tolist(), strict=True):
+            w = torch.zeros(200, dtype=torch.float64, requires_grad=True)
+            optimiser = torch.optim.SGD([w], lr=step)
+            for _ in range(steps):
+                optimiser.zero_grad()
+                ((X @ w - y).square().sum() / 2).backward()
+                optimiser.step()
+
+    def ours():
+        zero = torch.zeros(20, 200, dtype=torch.float64)
+        dynamics.after(dynamics.gradient_descent(problem, zero, rate), steps)
+
+    return "gradient descent, 20 seeds: torch.optim loop", peer, ours
+
+
+def early_stopping() -> tuple[str, Callable[[], object], Callable[[], object]]:
+    """The thousandth iterate in closed form, against getting there."""
+    problem = problems.least_squares(range(20), 40, 200)
+    rate = 1 / problems.smoothness(problem)
+    zero = torch.zeros(20, 200, dtype=torch.float64)
+
+    def peer():
+        dynamics.after(dynamics.gradient_descent(problem, zero, rate), 1000)
+
+    def ours():
+        oracles.gradient_descent_filter(*problem, rate, 1000)
+
+    return "1000 steps in closed form: taking them", peer, ours
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    print(f"one thread, processor time, median of {REPEATS} interleaved pairs")
+    print(f"{'row: peer':48} {'peer / ours':>12} {'[least, largest]':>20}")
+    for make in descent, early_stopping:
+        row, peer, ours = make()
+        middle, least, largest = ratio(peer, ours)
+        print(f"{row:48} {middle:11.1f}× {f'[{least:.1f}, {largest:.1f}]':>20}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Execute chapters in place, on the stored records, and note what it took.
+
+    python book/_ext/execute.py CHAPTER...
+
+A chapter that fails is left as it was.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from address import ROOT
+
+LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
+KERNEL = {
+    "name": "python3",
+    "display_name": "Python 3",
+    "language": "python",
+}
+
+
+def device():
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} CPU cores"
+
+
+def execute(path):
+    """Run a notebook from top to bottom and store its outputs; seconds it took."""
+    notebook = nbformat.read(path, as_version=4)
+    folder = {"metadata": {"path": str(path.parent)}}
+    start = time.perf_counter()
+    NotebookClient(notebook, timeout=3600, resources=folder).execute()
+    seconds = round(time.perf_counter() - start, 1)
+
+    notebook.metadata = {
+        "kernelspec": KERNEL,
+        "language_info": LANGUAGE,
+        "book": {"seconds": seconds, "device": device()},
+    }
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    draft = path.with_suffix(".ipynb.part")
+    nbformat.write(notebook, draft)
+    os.replace(draft, path)
+    return seconds
+
+
+def main(chapters):
+    for chapter in chapters:
+        path = Path(ROOT, "book", f"{chapter}.ipynb")
+        if not path.is_file():
+            sys.exit(f"no chapter {chapter!r}: {path.name} is not in book/")
+        try:
+            print(f"{chapter}: {execute(path):.1f} s")
+        except CellExecutionError as problem:
+            sys.exit(f"{chapter} was not executed, and is as it was\n{problem}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# All the checks, part by part. Every part runs; one failure fails the whole.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+PATH="$PWD/.venv/bin:$PATH"
+# The checks are about the book as it is stored, not about the caller's dials.
+unset BOOK_SCALE BOOK_SEED BOOK_EXECUTOR BOOK_FRESH_SINCE
+export BOOK_RECORDS=only
+
+table="" failed=0
+
+part() {
+    local name=$1 start=$SECONDS verdict=passed
+    shift
+    printf '\n== %s\n' "$name"
+    "$@" || { verdict=FAILED; failed=1; }
+    table+=$(printf '%-10s %5d s  %s' "$name" $((SECONDS - start)) "$verdict")$'\n'
+}
+
+lint() { ruff check . && ruff format --check .; }
+unit() { pytest -n 2 tests --ignore-glob='tests/test_site*' --ignore-glob='tests/test_book*'; }
+chapters() {
+    # Two kernels at a time, so one thread each: with two they wait for one another.
+    # Their libraries warn as they please; what counts is the outputs.
+    OMP_NUM_THREADS=1 pytest -W default --nbval-lax --dist loadfile -n 2 \
+        --nbval-cell-timeout 300 --nbval-current-env book/*.ipynb
+}
+
+part lint lint
+part unit unit
+part build bash tests/build.sh
+part book pytest tests/test_book*.py
+part browser pytest -rs tests/test_site.py
+part chapters chapters
+
+printf '\n%s%-10s %5d s\n' "$table" total "$SECONDS"
+exit "$failed"

@@ -1,0 +1,134 @@
+"""Each algorithm, step by step, against torch.optim or its formula written out."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import dynamics, problems
+
+SEEDS = range(3)
+PROBLEM = problems.least_squares(SEEDS, 5, 12)
+START = problems.random_start(SEEDS, 12)
+STEPS = 25
+
+
+def by_torch(make_optimiser, loss):
+    """What torch.optim does to ½‖Xw − y‖² or another loss of the residual."""
+    w = START.clone().requires_grad_()
+    optimiser = make_optimiser([w])
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        loss(dynamics.residual(PROBLEM, w)).backward()
+        optimiser.step()
+    return w.detach()
+
+
+def square(r):
+    return r.square().sum() / 2
+
+
+@pytest.mark.parametrize(
+    ("stream", "optimiser"),
+    [
+        (
+            dynamics.gradient_descent(PROBLEM, START, 0.1),
+            lambda w: torch.optim.SGD(w, lr=0.1),
+        ),
+        (
+            dynamics.heavy_ball(PROBLEM, START, 0.1, 0.9),
+            lambda w: torch.optim.SGD(w, lr=0.1, momentum=0.9),
+        ),
+        (
+            dynamics.adagrad(PROBLEM, START, 0.1),
+            lambda w: torch.optim.Adagrad(w, lr=0.1, eps=0),
+        ),
+        (
+            dynamics.adam(PROBLEM, START, 0.1),
+            lambda w: torch.optim.Adam(w, lr=0.1),
+        ),
+    ],
+    ids=["gradient descent", "heavy ball", "adagrad", "adam"],
+)
+def test_as_torch_does_it(stream, optimiser):
+    expected = by_torch(optimiser, square)
+    assert torch.allclose(dynamics.after(stream, STEPS), expected, rtol=1e-9)
+
+
+def test_nesterov_by_its_two_sequences():
+    X, y = PROBLEM
+    w, v = START, START
+    for _ in range(STEPS):
+        new = v - 0.1 * torch.einsum(
+            "snd,sn->sd", X, torch.einsum("snd,sd->sn", X, v) - y
+        )
+        w, v = new, new + 0.8 * (new - w)
+    found = dynamics.after(dynamics.nesterov(PROBLEM, START, 0.1, 0.8), STEPS)
+    assert torch.allclose(found, w, rtol=1e-12)
+
+
+def test_conjugate_gradients_ends_in_as_many_steps_as_examples_and_rests():
+    stream = dynamics.conjugate_gradients(PROBLEM, START)
+    early, done, long_after = dynamics.path(stream, [3, 6, 200])
+    assert dynamics.residual(PROBLEM, early).abs().max() > 1e-3
+    assert dynamics.residual(PROBLEM, done).abs().max() < 1e-10
+    assert dynamics.residual(PROBLEM, long_after).abs().max() < 1e-10
+
+
+def test_one_subgradient_step_is_polyaks():
+    X, y = (part[0].numpy() for part in PROBLEM)
+    w = START[0].numpy()
+    r = X @ w - y
+    g = X.T @ np.sign(r)
+    expected = w - np.abs(r).sum() / (g @ g) * g
+    found = dynamics.after(dynamics.absolute_subgradient(PROBLEM, START), 1)[0]
+    assert found.numpy() == pytest.approx(expected)
+
+
+def test_preconditioning_is_plain_descent_in_other_units():
+    metric = problems.log_spaced_metric(12)
+    turned = problems.in_metric(PROBLEM, metric)
+    plain = dynamics.gradient_descent(turned, START / metric.sqrt(), 0.01)
+    stretched = dynamics.preconditioned(PROBLEM, START, 0.01, metric)
+    expected = dynamics.after(plain, STEPS) * metric.sqrt()
+    assert torch.allclose(dynamics.after(stretched, STEPS), expected, rtol=1e-9)
+
+
+def test_coordinate_descent_moves_the_steepest_coordinate_to_its_minimum():
+    before = START[0]
+    g = dynamics.gradient(PROBLEM, START)[0]
+    after = dynamics.after(dynamics.coordinate_descent(PROBLEM, START), 1)
+    moved = (after[0] != before).nonzero().ravel()
+    assert moved.tolist() == [g.abs().argmax().item()]
+    assert dynamics.gradient(PROBLEM, after)[0, moved].abs().item() < 1e-12
+
+
+def test_sgd_with_every_example_in_expectation_is_gradient_descent():
+    steps = [
+        dynamics.after(dynamics.sgd(PROBLEM, START, 0.1, 2, [seed] * 3), 1)
+        for seed in range(4000)
+    ]
+    mean = torch.stack(steps).mean(0) - START
+    full = -0.1 * dynamics.gradient(PROBLEM, START) * 2 / 5
+    assert torch.allclose(mean, full, atol=0.02)
+
+
+def test_sgd_of_a_seed_does_not_depend_on_its_company():
+    alone = problems.least_squares([1], 5, 12)
+    one = dynamics.after(dynamics.sgd(alone, START[1:2], 0.1, 2, [1]), STEPS)
+    three = dynamics.after(dynamics.sgd(PROBLEM, START, 0.1, 2, SEEDS), STEPS)
+    assert torch.allclose(one[0], three[1], rtol=1e-12)
+
+
+def test_path_and_after_count_alike():
+    def stream():
+        return dynamics.gradient_descent(PROBLEM, START, 0.1)
+
+    found = dynamics.path(stream(), [0, 3, 7])
+    for row, steps in zip(found, [0, 3, 7], strict=True):
+        assert torch.equal(row, dynamics.after(stream(), steps))
+
+
+def test_a_wrong_sign_is_seen():
+    uphill = dynamics.gradient_descent(PROBLEM, START, -0.1)
+    expected = by_torch(lambda w: torch.optim.SGD(w, lr=0.1), square)
+    assert not torch.allclose(dynamics.after(uphill, STEPS), expected, rtol=1e-3)

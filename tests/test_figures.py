@@ -1,0 +1,92 @@
+"""The house style: one colour and one mark a family, and intervals as claimed."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from helpers import figures
+from helpers.dials import BookError
+
+
+@pytest.fixture
+def ax():
+    plt.switch_backend("agg")
+    figures.use_house_style()
+    fig, axes = plt.subplots()
+    yield axes
+    plt.close(fig)
+
+
+def lightness(color):
+    return np.dot(np.array(to_rgb(color)) ** 2.2, [0.2126, 0.7152, 0.0722])
+
+
+def deuteranope(color):
+    """As the commonest colour blindness sees it (Viénot, Brettel and Mollon 1999)."""
+    linear = np.array(to_rgb(color)) ** 2.2
+    seen = [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]
+    return np.array(seen) @ linear
+
+
+FAMILIES = sorted(figures.MARKS)
+
+
+def test_families_differ_in_mark_and_in_colour():
+    assert len(set(figures.MARKS.values())) == len(FAMILIES)
+    assert set(FAMILIES) < set(figures.PALETTE)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_marks_stand_out_from_the_page(kind):
+    contrast = 1.05 / (lightness(figures.PALETTE[kind]) + 0.05)
+    assert contrast >= 3
+
+
+def test_colours_differ_for_the_colour_blind():
+    seen = [deuteranope(figures.PALETTE[kind]) for kind in FAMILIES]
+    gaps = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
+    assert min(gaps) > 0.04
+
+
+def test_half_interval_is_students():
+    from scipy import stats
+
+    samples = np.random.default_rng(0).normal(size=(8, 3))
+    low, _ = stats.t.interval(
+        0.95, 7, loc=samples.mean(0), scale=stats.sem(samples, axis=0)
+    )
+    assert samples.mean(0) - figures.half_interval(samples) == pytest.approx(low)
+    assert figures.half_interval(samples[:1]).tolist() == [0, 0, 0]
+
+
+def test_measured_draws_the_mean_and_its_interval(ax):
+    samples = np.array([[1.0, 2], [3, 2]])
+    figures.measured(ax, [0, 1], samples, "gd")
+    line = ax.lines[0]
+    assert line.get_ydata().tolist() == [2, 2]
+    assert line.get_color() == figures.PALETTE["gd"]
+    bars = ax.collections[0].get_segments()
+    assert bars[0][:, 1] == pytest.approx([2 - 12.7062, 2 + 12.7062], rel=1e-4)
+
+
+def test_every_seed_draws_the_whole_range(ax):
+    figures.every_seed(ax, [0], np.array([[1.0], [2], [5]]), "sgd")
+    assert ax.lines[0].get_ydata().tolist() == [2]
+    assert ax.collections[0].get_segments()[0][:, 1].tolist() == [1, 5]
+
+
+def test_the_vendored_font_is_used(ax):
+    assert ax.set_title("a").get_fontname() == "Source Sans 3"
+
+
+def test_data_reaches_the_script():
+    fragment = figures.interactive("nearest_interpolator", example=np.array([1, 0.25]))
+    text = getattr(fragment, "data", fragment)
+    assert '{"example": [1.0, 0.25]}' in text
+    assert "__DATA__" not in text
+
+
+def test_an_unknown_drawing_is_one_line():
+    with pytest.raises(BookError, match="no interactive figure 'nothing'"):
+        figures.interactive("nothing")
