@@ -226,8 +226,9 @@ def measured(row: dict[str, Any]) -> str:
 
 
 def _row(row: dict[str, Any], with_chapter: bool) -> str:
-    control = _range(row["control"]["interval"])
-    seeds = f"<br><small>{len(row['seeds'])} seeds, {row['over']}</small>"
+    control = _range(row["control"]["interval"], " to ")
+    over = "together" if row["over"] == "one run" else row["over"]
+    seeds = f"<br><small>{len(row['seeds'])} seeds, {over}</small>"
     cells = [
         f"{badge(row['verdict'])}<br><small>{row['scale']}</small>",
         f"<strong>{row['id']}</strong> {html.escape(row['statement'])}",
@@ -256,11 +257,11 @@ def _interval(value: Value, over: Spread) -> tuple[float, float]:
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def _range(interval: list[float] | None) -> str:
+def _range(interval: list[float] | None, between: str = ", ") -> str:
     if interval is None:
         return "not a number"
     low, high = map(_digits, interval)
-    return low if low == high else f"{low}, {high}"
+    return low if low == high else f"{low}{between}{high}"
 
 
 def _digits(value: float) -> str:

@@ -37,7 +37,7 @@ MARKS = {
 }
 _HERE = Path(__file__).parent
 _BOLD = {"fontfamily": "Source Sans 3 SemiBold", "fontweight": 600}
-WIDE, TALL = 6.6, 3.1  # inches: the measure of the page
+WIDE, TALL = 5.6, 2.8  # inches: the measure of the page
 
 
 def use_house_style() -> None:

@@ -29,7 +29,7 @@ chapters() {
 part lint lint
 part unit unit
 part build bash tests/build.sh
-part book pytest tests/test_book*.py
+part book pytest -n 2 tests/test_book*.py
 part browser pytest -rs tests/test_site.py
 part chapters chapters
 

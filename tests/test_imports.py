@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "records": {"dials", "provenance"},
     "claims": {"dials"},
     "figures": {"dials"},
+    "images": {"dials"},
     "scripts": {"dials", "records", "claims"},
     "__main__": {"dials", "records", "claims", "scripts"},
     "__init__": set(),

@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from address import ROOT
+from helpers import claims
 
 LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
 KERNEL = {
@@ -53,6 +54,16 @@ def execute(path):
     return seconds
 
 
+def stamp_readme():
+    """The README shows what the stored notebooks say."""
+    path = ROOT / "README.md"
+    begin, end = "<!-- scorecard -->\n", "<!-- end of scorecard -->"
+    head, rest = path.read_text().split(begin)
+    tail = rest.split(end)[1]
+    table = claims.as_markdown(claims.scorecard())
+    path.write_text(f"{head}{begin}{table}\n{end}{tail}")
+
+
 def main(chapters):
     for chapter in chapters:
         path = Path(ROOT, "book", f"{chapter}.ipynb")
@@ -62,6 +73,7 @@ def main(chapters):
             print(f"{chapter}: {execute(path):.1f} s")
         except CellExecutionError as problem:
             sys.exit(f"{chapter} was not executed, and is as it was\n{problem}")
+    stamp_readme()
 
 
 if __name__ == "__main__":
