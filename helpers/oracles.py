@@ -47,6 +47,11 @@ def slowest_contraction(X: ArrayLike, rate: ArrayLike) -> Array:
     return np.abs(1 - np.asarray(rate) * curvatures).max(-1)
 
 
+def slowest_direction(X: ArrayLike) -> Array:
+    """The unit vector in the span along which gradient descent has the longest way."""
+    return np.linalg.svd(np.asarray(X), full_matrices=False)[2][..., -1, :]
+
+
 def gradient_descent_filter(
     X: ArrayLike, y: ArrayLike, rate: ArrayLike, steps: int
 ) -> Array:

@@ -68,6 +68,13 @@ def test_slowest_contraction_is_the_iteration_matrix_on_the_span():
     assert oracles.slowest_contraction(X[:1], rate)[0] == pytest.approx(expected)
 
 
+def test_slowest_direction_is_the_last_eigenvector_of_the_span():
+    v = oracles.slowest_direction(X[0])
+    values, vectors = np.linalg.eigh(X[0].T @ X[0])
+    assert abs(v @ vectors[:, -6]) == pytest.approx(1)
+    assert X[0].T @ (X[0] @ v) == pytest.approx(values[-6] * v, abs=1e-12)
+
+
 def test_ridge_is_scikit_learns():
     from sklearn.linear_model import Ridge
 
