@@ -1,4 +1,3 @@
-import json
 import os
 import shutil
 import subprocess
@@ -6,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from stored import notebook
 
 from helpers import dials
 
@@ -17,24 +17,6 @@ def no_dials(monkeypatch):
     """The tests set the dials that they need."""
     for name in DIALS:
         monkeypatch.delenv(name)
-
-
-def notebook(*sources, outputs=()):
-    """A stored notebook with these code cells; the outputs are the last one's."""
-    cells = [
-        {
-            "cell_type": "code",
-            "execution_count": number,
-            "id": f"cell-{number}",
-            "metadata": {},
-            "outputs": list(outputs) if number == len(sources) else [],
-            "source": source,
-        }
-        for number, source in enumerate(sources, 1)
-    ]
-    return json.dumps(
-        {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    )
 
 
 @pytest.fixture

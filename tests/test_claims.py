@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import notebook
+from stored import notebook
 
 from helpers import claims
 from helpers.claims import Claim

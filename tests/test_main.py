@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import notebook
+from stored import notebook
 
 from helpers import scripts
 

@@ -1,5 +1,7 @@
 """Make the API page say what the code says, and no more."""
 
+import re
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sphinx.util.typing import stringify_annotation
@@ -20,9 +22,20 @@ def shorten(app, what, name, obj, options, signature, result):
     return signature and short(signature), result and short(result)
 
 
+ENTRY = re.compile(r"(\w[\w, ]*)( \([^)]*\))?(: .*)")  # of an argument or a field
+
+
 def prose(app, what, name, obj, options, lines):
-    """In a docstring |x| is an absolute value, not a substitution."""
-    lines[:] = [x if "`" in x else x.replace("|", r"\|") for x in lines]
+    """A docstring as written, for Sphinx: |x| is no substitution, `name: …` an item."""
+    told = []
+    for line in lines:
+        if line.startswith("    ") and told and told[-1].strip():
+            told[-1] += " " + line.strip()
+        elif ENTRY.fullmatch(line) and len(line.split(":")[0]) < 40:
+            told += ["", line]
+        else:
+            told.append(line)
+    lines[:] = [x if "`" in x else x.replace("|", r"\|") for x in told]
 
 
 def skip(app, what, name, obj, hidden, options):

@@ -1,0 +1,21 @@
+"""Notebooks as text, for the tests that need a book of their own."""
+
+import json
+
+
+def notebook(*sources, outputs=()):
+    """A stored notebook with these code cells; the outputs are the last one's."""
+    cells = [
+        {
+            "cell_type": "code",
+            "execution_count": number,
+            "id": f"cell-{number}",
+            "metadata": {},
+            "outputs": list(outputs) if number == len(sources) else [],
+            "source": source,
+        }
+        for number, source in enumerate(sources, 1)
+    ]
+    return json.dumps(
+        {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    )
