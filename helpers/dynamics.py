@@ -113,9 +113,7 @@ def absolute_subgradient(problem: LeastSquares, w: Tensor) -> Stream:
         w = w - _ratio(loss, _square(slope)) * slope
 
 
-def preconditioned(
-    problem: Problem, w: Tensor, rate: Rate, metric: Tensor
-) -> Stream:
+def preconditioned(problem: Problem, w: Tensor, rate: Rate, metric: Tensor) -> Stream:
     """Gradient descent whose steps are stretched, feature by feature, by `metric`."""
     while True:
         yield w

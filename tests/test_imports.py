@@ -24,8 +24,15 @@ MAY_IMPORT = {
 }
 WITHOUT_TORCH = {"dials", "provenance", "oracles", "records", "claims", "figures"}
 each_module = pytest.mark.parametrize(
-    "path", sorted(HELPERS.glob("*.py")), ids=lambda path: path.stem
+    "path",
+    sorted(HELPERS.rglob("*.py")),
+    ids=lambda path: str(path.relative_to(HELPERS)),
 )
+
+
+def room(path):
+    """A package is one room, whatever the number of its files."""
+    return path.relative_to(HELPERS).parts[0].removesuffix(".py")
 
 
 def imported(source):
@@ -42,12 +49,11 @@ def imported(source):
         yield from (name.split(".")[1] for name in names if name.startswith("helpers."))
 
 
-@pytest.mark.parametrize(
-    "path", sorted(HELPERS.glob("*.py")), ids=lambda path: path.stem
-)
+@each_module
 def test_each_room_opens_only_its_doors(path):
-    assert path.stem in MAY_IMPORT, f"give {path.name} its line in the table"
-    assert set(imported(path.read_text())) <= MAY_IMPORT[path.stem]
+    assert room(path) in MAY_IMPORT, f"give {room(path)} its line in the table"
+    others = set(imported(path.read_text())) - {room(path)}
+    assert others <= MAY_IMPORT[room(path)]
 
 
 def test_oracles_and_dynamics_never_meet():
@@ -72,9 +78,7 @@ def test_a_forbidden_import_is_seen(line):
     assert list(imported(line)) == ["oracles"]
 
 
-@pytest.mark.parametrize(
-    "path", sorted(HELPERS.glob("*.py")), ids=lambda path: path.stem
-)
+@each_module
 def test_thin(path):
     """A module past 300 lines, or a function past 40, is doing two jobs."""
     source = path.read_text()

@@ -84,9 +84,10 @@ def settling_exponent(Z: ArrayLike, best: MaximumMargin) -> Array:
 
 
 def logistic_flow(Z: ArrayLike, log_times: ArrayLike) -> Array:
-    """w(t) of the gradient flow on Σ log(1 + e^{−z·w}) from 0; (times, seeds, features).
+    """w(t) of the gradient flow on Σ log(1 + e^{−z·w}), from 0.
 
-    Integrated in s = log t, in which t = 10^4300 is as near as any other time.
+    Shaped (times, seeds, features), for increasing times. It is integrated in
+    s = log t, in which t = 10^4300 is as near as any other time.
     """
     return np.stack([_flow(each, log_times) for each in np.asarray(Z)], axis=1)
 
@@ -148,9 +149,7 @@ def box_margin(Z: ArrayLike) -> Array:
         n, d = Z.shape
         bounds = [(-1, 1)] * d + [(0, None)]
         table = np.hstack([-Z, np.ones((n, 1))])
-        answer = linprog(
-            np.append(np.zeros(d), -1), table, np.zeros(n), bounds=bounds
-        )
+        answer = linprog(np.append(np.zeros(d), -1), table, np.zeros(n), bounds=bounds)
         return -answer.fun
 
     return np.array([solve(each) for each in np.asarray(Z)])
@@ -180,6 +179,8 @@ def _shortest_separator(Z: Array) -> tuple[Array, Array]:
     duals = np.zeros(n)
     gram = Z[chosen] @ Z[chosen].T
     duals[chosen] = np.linalg.lstsq(gram, np.ones(chosen.sum()), rcond=1e-12)[0]
+    if duals.min() < 0 or (Z @ (Z.T @ duals)).min() < 1 - 1e-6:
+        raise ValueError("no plane through the origin separates these data")
     return Z.T @ duals, duals
 
 
