@@ -31,7 +31,7 @@ def path(stream: Stream, steps: Iterable[int]) -> Tensor:
 
 
 def predictions(problem: Problem, w: Tensor) -> Tensor:
-    return (problem.X @ w[..., None])[..., 0]
+    return (problem.X @ w.unsqueeze(-1)).squeeze(-1)
 
 
 def residual(problem: LeastSquares, w: Tensor) -> Tensor:
@@ -165,7 +165,7 @@ def coordinate_descent(problem: LeastSquares, w: Tensor) -> Stream:
 
 
 def _pull_back(X: Tensor, r: Tensor) -> Tensor:
-    return (r[..., None, :] @ X)[..., 0, :]
+    return (r.unsqueeze(-2) @ X).squeeze(-2)
 
 
 def _square(v: Tensor) -> Tensor:
