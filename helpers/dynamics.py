@@ -10,8 +10,9 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from helpers.problems import LeastSquares
+from helpers.problems import Classification, LeastSquares
 
+Problem = LeastSquares | Classification
 Stream = Iterator[Tensor]
 Rate = float | Tensor
 _BLOCK = 1024  # random indices drawn at a time
@@ -29,34 +30,49 @@ def path(stream: Stream, steps: Iterable[int]) -> Tensor:
     return torch.stack([w for step, w in numbered if step in wanted])
 
 
+def predictions(problem: Problem, w: Tensor) -> Tensor:
+    return (problem.X @ w.unsqueeze(-1)).squeeze(-1)
+
+
 def residual(problem: LeastSquares, w: Tensor) -> Tensor:
-    return (problem.X @ w[..., None])[..., 0] - problem.y
+    return predictions(problem, w) - problem.y
 
 
-def gradient(problem: LeastSquares, w: Tensor) -> Tensor:
-    """Of ½‖Xw − y‖²: a sum over examples, not a mean."""
-    return _pull_back(problem.X, residual(problem, w))
+def gradient(problem: Problem, w: Tensor) -> Tensor:
+    """Of the problem's loss: a sum over examples, not a mean."""
+    return _pull_back(problem.X, problem.slopes(predictions(problem, w)))
 
 
-def gradient_descent(problem: LeastSquares, w: Tensor, rate: Rate) -> Stream:
+def gradient_descent(problem: Problem, w: Tensor, rate: Rate) -> Stream:
     while True:
         yield w
         w = w - rate * gradient(problem, w)
 
 
 def sgd(
-    problem: LeastSquares, w: Tensor, rate: Rate, batch: int, seeds: Iterable[int]
+    problem: Problem, w: Tensor, rate: Rate, batch: int, seeds: Iterable[int]
 ) -> Stream:
     """Mini-batches with replacement; each seed draws its own."""
     yield w
-    rows = torch.arange(len(problem.y))[:, None]
-    for chosen in _batches(seeds, len(problem.y[0]), batch):
-        seen = LeastSquares(problem.X[rows, chosen], problem.y[rows, chosen])
-        w = w - rate * gradient(seen, w)
+    for chosen in _batches(seeds, problem.X.shape[1], batch):
+        w = w - rate * gradient(problem.only(chosen), w)
         yield w
 
 
-def heavy_ball(problem: LeastSquares, w: Tensor, rate: Rate, momentum: float) -> Stream:
+def normalised_descent(
+    problem: Classification, w: Tensor, rate: Rate, power: float = 0
+) -> Stream:
+    """Steps of length rate / k^power, however small the gradient has become."""
+    step = 0
+    while True:
+        yield w
+        step += 1
+        logs = problem.log_slopes(predictions(problem, w))
+        g = _pull_back(problem.X, -(logs - logs.amax(-1, keepdim=True)).exp())
+        w = w - rate / step**power * g / g.norm(dim=-1, keepdim=True)
+
+
+def heavy_ball(problem: Problem, w: Tensor, rate: Rate, momentum: float) -> Stream:
     velocity = torch.zeros_like(w)
     while True:
         yield w
@@ -64,7 +80,7 @@ def heavy_ball(problem: LeastSquares, w: Tensor, rate: Rate, momentum: float) ->
         w = w + velocity
 
 
-def nesterov(problem: LeastSquares, w: Tensor, rate: Rate, momentum: float) -> Stream:
+def nesterov(problem: Problem, w: Tensor, rate: Rate, momentum: float) -> Stream:
     before = w
     while True:
         yield w
@@ -97,16 +113,14 @@ def absolute_subgradient(problem: LeastSquares, w: Tensor) -> Stream:
         w = w - _ratio(loss, _square(slope)) * slope
 
 
-def preconditioned(
-    problem: LeastSquares, w: Tensor, rate: Rate, metric: Tensor
-) -> Stream:
+def preconditioned(problem: Problem, w: Tensor, rate: Rate, metric: Tensor) -> Stream:
     """Gradient descent whose steps are stretched, feature by feature, by `metric`."""
     while True:
         yield w
         w = w - rate * metric * gradient(problem, w)
 
 
-def adagrad(problem: LeastSquares, w: Tensor, rate: Rate) -> Stream:
+def adagrad(problem: Problem, w: Tensor, rate: Rate) -> Stream:
     total = torch.full_like(w, 1e-20)  # only so that 0/0 does not occur
     while True:
         yield w
@@ -116,15 +130,16 @@ def adagrad(problem: LeastSquares, w: Tensor, rate: Rate) -> Stream:
 
 
 def adam(
-    problem: LeastSquares,
+    problem: Problem,
     w: Tensor,
     rate: Rate,
     *,
     epsilon: float = 1e-8,
     halve_every: float = float("inf"),
+    power: float = 0,
     betas: tuple[float, float] = (0.9, 0.999),
 ) -> Stream:
-    """Adam; its rate is constant, or halves every so many steps."""
+    """Adam; its rate is constant, halves every so many steps, or falls as k^-power."""
     fast, slow = betas
     mean, square, step = torch.zeros_like(w), torch.zeros_like(w), 0
     while True:
@@ -134,7 +149,7 @@ def adam(
         mean = fast * mean + (1 - fast) * g
         square = slow * square + (1 - slow) * g**2
         scale = (square / (1 - slow**step)).sqrt() + epsilon
-        decay = 0.5 ** (step / halve_every)
+        decay = 0.5 ** (step / halve_every) / step**power
         w = w - decay * rate * mean / (1 - fast**step) / scale
 
 
@@ -150,7 +165,7 @@ def coordinate_descent(problem: LeastSquares, w: Tensor) -> Stream:
 
 
 def _pull_back(X: Tensor, r: Tensor) -> Tensor:
-    return (r[..., None, :] @ X)[..., 0, :]
+    return (r.unsqueeze(-2) @ X).squeeze(-2)
 
 
 def _square(v: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Synthetic problems. A seed fixes a problem, whatever other seeds share its batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import inf, log, pi
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,38 @@ class LeastSquares(NamedTuple):
 
     X: Tensor  # (seeds, examples, features), float64
     y: Tensor  # (seeds, examples)
+
+    def slopes(self, predictions: Tensor) -> Tensor:
+        """The derivative of ½(prediction − y)²."""
+        return predictions - self.y
+
+    def only(self, chosen: Tensor) -> "LeastSquares":
+        """Some examples of each seed's problem; `chosen` is (seeds, batch)."""
+        rows = torch.arange(len(self.y))[:, None]
+        return LeastSquares(self.X[rows, chosen], self.y[rows, chosen])
+
+
+class Classification(NamedTuple):
+    """Find w with X w > 0; every example has been multiplied by its label, ±1."""
+
+    X: Tensor  # (seeds, examples, features), float64
+    tail: float = inf  # the logistic loss; or a loss that falls like margin^-tail
+
+    def slopes(self, margins: Tensor) -> Tensor:
+        """The derivative of log(1 + e⁻ᵐ), or of (1 + m)^-tail, straight below m = 0."""
+        if self.tail == inf:
+            return -torch.sigmoid(-margins)
+        return -self.log_slopes(margins).exp()
+
+    def log_slopes(self, margins: Tensor) -> Tensor:
+        """Their logarithms, without the sign: they do not underflow."""
+        if self.tail == inf:
+            return torch.nn.functional.logsigmoid(-margins)
+        return log(self.tail) - (self.tail + 1) * margins.clamp_min(0).log1p()
+
+    def only(self, chosen: Tensor) -> "Classification":
+        rows = torch.arange(len(self.X))[:, None]
+        return self._replace(X=self.X[rows, chosen])
 
 
 class HiddenSignal(NamedTuple):
@@ -51,6 +84,56 @@ def hidden_signal(
     )
 
 
+def two_clouds(
+    seeds: Iterable[int], examples: int, features: int, distance: float
+) -> Classification:
+    """A unit Gaussian cloud and its mirror image; `distance` from origin to centre."""
+    draws = torch.stack([_normal(seed, examples + 1, features) for seed in seeds])
+    centre = draws[:, :1] / draws[:, :1].norm(dim=-1, keepdim=True)
+    return Classification(draws[:, 1:] + distance * centre)
+
+
+def by_hand(*examples: Sequence[float]) -> Classification:
+    """One problem, written out: examples times labels."""
+    return Classification(torch.tensor([examples], dtype=torch.float64))
+
+
+def figure_one(seeds: Iterable[int], extras: int, beyond: float) -> Classification:
+    """The first figure of Soudry et al.: four support vectors and random extras.
+
+    The extras have w·x > `beyond` for w = (½, ½), the separator of largest margin.
+    """
+    support = [[0.5, 1.5], [1.5, 0.5]] * 2  # the third and fourth are -x, labelled -1
+    support = torch.tensor(support, dtype=torch.float64)
+    along, across = torch.tensor([[[1.0, 1]], [[1, -1]]], dtype=torch.float64)
+    clouds = []
+    for seed in seeds:
+        draw = _normal(seed, extras, 2)
+        cloud = (beyond + draw[:, :1].abs()) * along + draw[:, 1:] * across
+        clouds.append(torch.cat([support, cloud]))
+    return Classification(torch.stack(clouds))
+
+
+def rotated(problem: Classification, degrees: float) -> Classification:
+    """The same problem in the plane, turned."""
+    angle = torch.tensor(degrees * pi / 180, dtype=torch.float64)
+    cos, sin = angle.cos(), angle.sin()
+    turn = torch.stack([torch.stack([cos, sin]), torch.stack([-sin, cos])])
+    return problem._replace(X=problem.X @ turn)
+
+
+def side_by_side(*tasks: Classification) -> Classification:
+    """One batch of problems of different sizes: an example at 0 pulls nowhere."""
+    examples = max(task.X.shape[1] for task in tasks)
+    features = max(task.X.shape[2] for task in tasks)
+
+    def padded(X: Tensor) -> Tensor:
+        room = (0, features - X.shape[2], 0, examples - X.shape[1])
+        return torch.nn.functional.pad(X, room)
+
+    return tasks[0]._replace(X=torch.cat([padded(task.X) for task in tasks]))
+
+
 def random_start(seeds: Iterable[int], features: int) -> Tensor:
     """A Gaussian start for each seed's problem, drawn apart from the problem."""
     return torch.stack([_normal(seed + START_SEEDS, features) for seed in seeds])
@@ -68,7 +151,7 @@ def in_metric(problem: LeastSquares, metric: Tensor) -> LeastSquares:
     return LeastSquares(problem.X * metric.sqrt(), problem.y)
 
 
-def smoothness(problem: LeastSquares) -> Tensor:
+def smoothness(problem: LeastSquares | Classification) -> Tensor:
     """The largest curvature of ½‖Xw − y‖², shaped (seeds, 1) to divide a rate."""
     return torch.linalg.matrix_norm(problem.X, 2)[:, None] ** 2
 

@@ -165,7 +165,7 @@ MUTATIONS = {
         "min_norm",
     ),
     "a factor in the filter": (
-        "oracles.py",
+        "oracles/least_squares.py",
         "(1 - np.asarray(rate) * s**2) ** steps",
         "(1 - np.asarray(rate) * s**2) ** (2 * steps)",
         "min_norm",
@@ -177,7 +177,7 @@ MUTATIONS = {
         "min_norm",
     ),
     "the units forgotten in the risk": (
-        "oracles.py",
+        "oracles/least_squares.py",
         "(np.asarray(w) - signal) * spread",
         "(np.asarray(w) - signal)",
         "min_norm",

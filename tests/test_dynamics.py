@@ -132,3 +132,59 @@ def test_a_wrong_sign_is_seen():
     uphill = dynamics.gradient_descent(PROBLEM, START, -0.1)
     expected = by_torch(lambda w: torch.optim.SGD(w, lr=0.1), square)
     assert not torch.allclose(dynamics.after(uphill, STEPS), expected, rtol=1e-3)
+
+
+CLOUDS = problems.two_clouds(SEEDS, 8, 12, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("stream", "optimiser"),
+    [
+        (dynamics.gradient_descent, lambda w: torch.optim.SGD(w, lr=0.1)),
+        (dynamics.adam, lambda w: torch.optim.Adam(w, lr=0.1)),
+    ],
+    ids=["gradient descent", "adam"],
+)
+def test_the_logistic_loss_as_torch_does_it(stream, optimiser):
+    w = START.clone().requires_grad_()
+    optimiser = optimiser([w])
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        margins = torch.einsum("snd,sd->sn", CLOUDS.X, w)
+        torch.nn.functional.softplus(-margins).sum().backward()
+        optimiser.step()
+    found = dynamics.after(stream(CLOUDS, START, 0.1), STEPS)
+    assert torch.allclose(found, w.detach(), rtol=1e-9)
+
+
+def test_adam_takes_another_memory_and_a_falling_rate():
+    one = dynamics.adam(PROBLEM, START, 0.1, power=0.5, betas=(0.5, 0.9))
+    path = dynamics.path(one, [0, 1, 2])
+    first, second = (path[1:] - path[:-1]).abs()
+    assert torch.allclose(first, torch.full_like(first, 0.1), rtol=1e-5)
+    assert second.max() < 0.15 / 2**0.5
+
+
+def test_normalised_steps_have_their_length_and_the_gradients_direction():
+    stream = dynamics.normalised_descent(CLOUDS, START, 0.5, power=0.5)
+    path = dynamics.path(stream, range(4))
+    moved = path[1:] - path[:-1]
+    expected = 0.5 / torch.arange(1, 4, dtype=torch.float64)[:, None] ** 0.5
+    assert torch.allclose(moved.norm(dim=-1), expected.expand(3, 3))
+    g = dynamics.gradient(CLOUDS, START)
+    assert torch.allclose(moved[0], -0.5 * g / g.norm(dim=-1, keepdim=True))
+
+
+def test_normalised_steps_go_on_where_the_gradient_underflows():
+    far = 1e4 * CLOUDS.X.mean(1)
+    assert dynamics.gradient(CLOUDS, far).abs().max() == 0
+    on = dynamics.after(dynamics.normalised_descent(CLOUDS, far, 1.0), 5)
+    assert torch.allclose((on - far).norm(dim=-1), torch.full((3,), 5.0).double(), 0.1)
+
+
+def test_an_example_at_the_origin_pulls_nowhere():
+    padded = problems.side_by_side(CLOUDS, problems.two_clouds([9], 11, 12, 2.0))
+    start = torch.cat([START, START[:1]])
+    found = dynamics.after(dynamics.gradient_descent(padded, start, 0.1), STEPS)
+    alone = dynamics.after(dynamics.gradient_descent(CLOUDS, START, 0.1), STEPS)
+    assert torch.allclose(found[:3], alone, rtol=1e-12)

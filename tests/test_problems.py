@@ -54,3 +54,45 @@ def test_in_metric_turns_the_weighted_norm_into_the_plain_one():
 def test_starts_are_not_the_problems():
     start = problems.random_start([0], 9)
     assert not torch.isclose(start, problems.least_squares([0], 1, 8).X[0, 0, 0]).any()
+
+
+def test_clouds_face_each_other():
+    X = problems.two_clouds(range(20), 500, 4, 3.0).X
+    assert X.mean(1).norm(dim=1).numpy() == pytest.approx(np.full(20, 3), abs=0.2)
+    alone = problems.two_clouds([5], 500, 4, 3.0).X
+    assert torch.equal(alone[0], X[5])
+
+
+def test_figure_one_keeps_its_extras_away():
+    X = problems.figure_one(range(3), 12, 1.5).X
+    assert X[0, :4].tolist() == [[0.5, 1.5], [1.5, 0.5]] * 2
+    assert (X[:, 4:].sum(-1) / 2 >= 1.5).all()
+
+
+def test_slopes_are_the_derivatives_of_their_losses():
+    m = torch.linspace(-3, 5, 50, dtype=torch.float64, requires_grad=True)
+    problem = problems.by_hand((1, 0))
+    torch.nn.functional.softplus(-m).sum().backward()
+    assert torch.allclose(problem.slopes(m.detach()), m.grad)
+    m.grad = None
+    fat = problem._replace(tail=3)
+    torch.where(m > 0, (1 + m.clamp_min(0)) ** -3, 1 - 3 * m).sum().backward()
+    assert torch.allclose(fat.slopes(m.detach()), m.grad)
+    for each in (problem, fat):
+        slopes = each.slopes(m.detach())
+        assert torch.allclose(each.log_slopes(m.detach()).exp(), -slopes)
+
+
+def test_turning_keeps_lengths_and_angles():
+    problem = problems.by_hand((1, 0.2), (0.3, 2))
+    turned = problems.rotated(problem, 90)
+    expected = torch.tensor([[-0.2, 1], [-2, 0.3]], dtype=torch.float64)
+    assert torch.allclose(turned.X[0], expected)
+
+
+def test_side_by_side_pads_with_nothing():
+    large, small = problems.two_clouds([0], 5, 3, 2.0), problems.by_hand((1, 2))
+    both = problems.side_by_side(large, small)
+    assert both.X.shape == (2, 5, 3)
+    assert torch.equal(both.X[0], large.X[0])
+    assert both.X[1].count_nonzero() == 2

@@ -1,4 +1,4 @@
-"""What theory predicts: closed forms, computed with NumPy and SciPy alone."""
+"""The least-squares problem and its solutions: closed forms, no iteration."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
