@@ -6,6 +6,8 @@ PATH="$PWD/.venv/bin:$PATH"
 # The checks are about the book as it is stored, not about the caller's dials.
 unset BOOK_SCALE BOOK_SEED BOOK_EXECUTOR BOOK_FRESH_SINCE
 export BOOK_RECORDS=only
+# Two processes at a time, so one thread each: with two they wait for one another.
+export OMP_NUM_THREADS=1
 
 table="" failed=0
 
@@ -20,9 +22,8 @@ part() {
 lint() { ruff check . && ruff format --check .; }
 unit() { pytest -n 2 tests --ignore-glob='tests/test_site*' --ignore-glob='tests/test_book*'; }
 chapters() {
-    # Two kernels at a time, so one thread each: with two they wait for one another.
-    # Their libraries warn as they please; what counts is the outputs.
-    OMP_NUM_THREADS=1 pytest -W default --nbval-lax --dist loadfile -n 2 \
+    # The kernels' libraries warn as they please; what counts is the outputs.
+    pytest -W default --nbval-lax --dist loadfile -n 2 \
         --nbval-cell-timeout 300 --nbval-current-env book/*.ipynb
 }
 
