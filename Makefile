@@ -3,6 +3,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 INSTALLED := .venv/.installed
+PEERS := .bench/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help book test reproduce bench scorecard lint clean publish-address
@@ -34,8 +35,14 @@ test: $(INSTALLED) ## lint, unit tests, the book, the browser, every chapter aga
 reproduce: $(INSTALLED) ## recompute everything, render it, print the scorecard
 	@bash tests/reproduce.sh
 
-bench: $(INSTALLED) ## side by side with the peers
+bench: $(INSTALLED) $(PEERS) ## side by side with the peers (half an hour)
 	@$(RUN) -m benchmarks
+	@.bench/bin/python -W ignore -m benchmarks.curvature
+
+$(PEERS): requirements-bench.txt
+	@$(PYTHON) -m venv .bench
+	@.bench/bin/python -m pip install -q --disable-pip-version-check -r $<
+	@touch $@
 
 scorecard: $(INSTALLED) ## every claim of the stored chapters and its verdict
 	@$(RUN) -m helpers scorecard
