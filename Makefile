@@ -38,6 +38,7 @@ reproduce: $(INSTALLED) ## recompute everything, render it, print the scorecard
 bench: $(INSTALLED) $(PEERS) ## side by side with the peers (half an hour)
 	@$(RUN) -m benchmarks
 	@.bench/bin/python -W ignore -m benchmarks.curvature
+	@$(RUN) -m benchmarks.page
 
 $(PEERS): requirements-bench.txt
 	@$(PYTHON) -m venv .bench

@@ -253,7 +253,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--data", type=Path, default=Path("data/cifar10"))
     parser.add_argument("--store", type=Path, default=Path("data/bench"))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/curvature"))
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmarks/results/curvature")
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
