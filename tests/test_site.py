@@ -195,3 +195,24 @@ def test_the_checks_can_fail(page, tmp_path):
         "outside request",
     ):
         assert complaint in found
+
+
+def test_drawings_answer_to_keys_and_sliders(page):
+    """Without a kernel: what a reader turns changes what the page says."""
+    drawings = 0
+    for name in PAGES:
+        if 'class="interactive"' not in (SITE / name).read_text():
+            continue
+        page.goto(f"file://{SITE / name}")
+        for drawing in page.locator("figure.interactive").all():
+            drawings += 1
+            before = drawing.inner_text()
+            for slider in drawing.locator("input[type=range]").all():
+                slider.press("ArrowRight")
+                slider.press("ArrowRight")
+            assert drawing.inner_text() != before, name
+            for handle in drawing.locator("[role=slider]").all():
+                before = drawing.inner_text()
+                handle.press("ArrowDown")
+                assert drawing.inner_text() != before, name
+    assert drawings
