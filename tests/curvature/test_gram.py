@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers.curvature import gram, half_square, kernel
+from helpers.curvature import Gram, gram, half_square, kernel
 from helpers.curvature.layers import PatchLayer, find_layers
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -138,6 +138,16 @@ def test_bfloat16_rows_are_close_and_not_equal(error):
     assert 1e-6 < error(rounded.kernel, exact.kernel) < 1e-2
     assert abs(rounded.trace / exact.trace - 1) < 2e-3
     assert abs(rounded.frobenius / exact.frobenius - 1) < 2e-3
+
+
+def test_norms_of_a_large_float32_kernel():
+    size = 5000
+    kernel = torch.full((size, size), 0.1)
+    found = Gram(kernel, torch.zeros(size, 1), loss=1.0)
+    assert found.frobenius == pytest.approx(0.1, rel=1e-6)
+    assert found.trace == pytest.approx(0.1, rel=1e-6)
+    at_once = torch.linalg.vector_norm(kernel).item() / size
+    assert at_once != pytest.approx(0.1, rel=1e-5)
 
 
 def test_frozen_parameters_do_not_count(problem, networks, error):
