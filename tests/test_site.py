@@ -56,10 +56,16 @@ def page(browser):
     tab = browser.new_page(viewport={"width": 1400, "height": 900})
     tab.problems = []
     tab.on("pageerror", lambda error: tab.problems.append(f"script: {error}"))
-    tab.on("requestfailed", lambda request: tab.problems.append(f"lost: {request.url}"))
+    tab.on("requestfailed", lambda request: lost(tab, request))
     tab.on("console", lambda line: complain(tab, line))
     tab.on("request", lambda request: notice(tab, request.url))
     return tab
+
+
+def lost(tab, request):
+    """A missing file, and not one that we left behind by going to the next page."""
+    if request.failure != "net::ERR_ABORTED":
+        tab.problems.append(f"lost: {request.url} ({request.failure})")
 
 
 def complain(tab, line):
