@@ -191,8 +191,8 @@ def test_no_scheduler_is_one_line(folder, monkeypatch):
 
 
 def test_time_is_up_between_runs(folder, monkeypatch):
-    monkeypatch.setattr(records, "deadline", time.monotonic() + 0.5)
-    monkeypatch.setenv("SWEEP_SECONDS", "0.3")
+    monkeypatch.setattr(records, "deadline", time.monotonic() + 4)
+    monkeypatch.setenv("SWEEP_SECONDS", "2.1")
     with pytest.raises(records.TimeIsUp, match="4 runs to go"):
         sweep()
     assert len(list(folder.iterdir())) == 1
