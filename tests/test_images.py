@@ -35,8 +35,8 @@ def test_torchvisions_data_sets_can_be_imported():
 def mirror(tmp_path, monkeypatch):
     """Two images a class, each filled with its own shade."""
     monkeypatch.setenv("BOOK_DATA", str(tmp_path))
-    monkeypatch.setattr(images, "SIZES", {"train": 20, "test": 20})
-    for label, name in enumerate(images.CLASSES):
+    monkeypatch.setattr(images.sources, "SIZES", {"train": 20, "test": 20})
+    for label, name in enumerate(images.sources.CLASSES):
         folder = tmp_path / "cifar10/train" / name
         folder.mkdir(parents=True)
         for k in range(2):

@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "claims": {"dials"},
     "figures": {"dials"},
     "images": {"dials"},
+    "networks": {"dials"},
+    "training": {"dials", "images", "records"},
     "curvature": set(),
     "scripts": {"dials", "records", "claims"},
     "__main__": {"dials", "records", "claims", "scripts"},

@@ -1,0 +1,20 @@
+"""The training of networks: a recipe, a loop, and networks that train together."""
+
+from helpers.training.epochs import Examples
+from helpers.training.loop import Outcome, measure, train
+from helpers.training.recipe import Recipe
+from helpers.training.step import best_device
+from helpers.training.team import Team, team
+from helpers.training.weights import prepared
+
+__all__ = [
+    "Examples",
+    "Outcome",
+    "Recipe",
+    "Team",
+    "best_device",
+    "measure",
+    "prepared",
+    "team",
+    "train",
+]

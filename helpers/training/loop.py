@@ -1,0 +1,164 @@
+"""The one training loop: networks side by side, the data on their device."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import nn
+
+from helpers.training.epochs import Examples, epoch, steps_an_epoch
+from helpers.training.recipe import Recipe, correct
+from helpers.training.step import Step, autocast, best_device, together
+from helpers.training.team import State, Team, team
+
+Probe = Callable[[nn.Module], Any]
+AT_ONCE = 1000  # images in evaluation
+BAR_AFTER = 15  # seconds without a progress bar
+
+
+@dataclass
+class Outcome:
+    """How a network's training ended; it holds the weights of that moment."""
+
+    fits: bool = False  # the recipe's criterion was met
+    diverged: bool = False
+    steps: int = 0
+    epochs: int = 0
+    accuracy: float = 0.0
+    loss: float = float("nan")
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        return self.fits or self.diverged
+
+
+def train(
+    networks: Sequence[nn.Module],
+    examples: Sequence[Examples],
+    recipe: Recipe,
+    seeds: Iterable[int],
+    *,
+    probes: Mapping[str, Probe] | None = None,
+    probe_at: Iterable[int] = (),
+    after_step: Callable[[Team], None] | None = None,
+    device: torch.device | str | None = None,
+) -> list[Outcome]:
+    """Train each network on its examples, in place, until it fits.
+
+    A network that fits keeps the weights of that moment, while the others go on. One
+    that diverges is reported so. `probes` are functions of a network, called at the
+    steps of `probe_at`; `after_step` may change the weights after every step.
+    """
+    run = Run(networks, examples, recipe, list(seeds), device, after_step)
+    run.look(dict(probes or {}), set(probe_at))
+    with _progress(recipe.epochs) as bar:
+        while not run.over():
+            run.epoch()
+            bar.update()
+    return run.finish()
+
+
+class Run:
+    """The state of a training run between two epochs."""
+
+    def __init__(self, networks, examples, recipe, seeds, device, after_step):
+        self.device = torch.device(device or best_device())
+        self.recipe, self.seeds = recipe, seeds
+        self.team = team(networks, self.device)
+        self.originals = list(networks)
+        placed = {id(part): part.to(self.device) for part in examples}
+        self.examples = [placed[id(part)] for part in examples]
+        self.steps_an_epoch = steps_an_epoch(examples[0], recipe)
+        self.step = Step(self.team, recipe, after_step)
+        self.outcomes = [Outcome() for _ in networks]
+        self.kept: list[State | None] = [None for _ in networks]
+        self.epochs = self.steps = 0
+        self.probes, self.probe_at = {}, set()
+
+    def look(self, probes: dict[str, Probe], steps: set[int]) -> None:
+        self.probes, self.probe_at = probes, steps
+        self._probe()
+
+    def over(self) -> bool:
+        done = self.epochs >= self.recipe.epochs
+        return done or all(outcome.over for outcome in self.outcomes)
+
+    def epoch(self) -> None:
+        shown = [
+            epoch(part, self.recipe, seed, self.epochs)
+            for part, seed in zip(self.examples, self.seeds, strict=True)
+        ]
+        inputs, targets = self.step.arranged(shown)
+        for start in range(
+            0, self.steps_an_epoch * self.recipe.batch, self.recipe.batch
+        ):
+            part = slice(start, start + self.recipe.batch)
+            rate = self.recipe.rate_at(self.steps, self.steps_an_epoch)
+            self.step(inputs, targets, part, rate)
+            self.steps += 1
+            self._probe()
+        self.epochs += 1
+        last = self.epochs == self.recipe.epochs
+        if last or self.epochs % self.recipe.check_every == 0:
+            self._check()
+
+    def _check(self) -> None:
+        """Look at the clean training set; keep the weights of those that fit."""
+        accuracies, losses = measure(self.team, self.examples, self.recipe)
+        for member, outcome in enumerate(self.outcomes):
+            if outcome.over:
+                continue
+            accuracy, loss = accuracies[member], losses[member]
+            outcome.accuracy, outcome.loss = accuracy, loss
+            outcome.steps, outcome.epochs = self.steps, self.epochs
+            outcome.diverged = not isfinite(loss)
+            outcome.fits = isfinite(loss) and self.recipe.fits(accuracy, loss)
+            if outcome.over:
+                self.kept[member] = self.team.state(member)
+
+    def _probe(self) -> None:
+        if self.steps not in self.probe_at or not self.probes:
+            return
+        self.team.eval()
+        for outcome, network in zip(self.outcomes, self.team.networks(), strict=True):
+            if not outcome.over:
+                seen = {name: probe(network) for name, probe in self.probes.items()}
+                outcome.history.append({"step": self.steps} | seen)
+        self.team.train()
+
+    def finish(self) -> list[Outcome]:
+        for member, network in enumerate(self.originals):
+            state = self.kept[member] or self.team.state(member)
+            network.load_state_dict(state)
+            network.eval()
+        return self.outcomes
+
+
+@torch.no_grad()
+def measure(
+    networks: Team, examples: Sequence[Examples], recipe: Recipe
+) -> tuple[list[float], list[float]]:
+    """The accuracy and the mean loss of each member on its examples."""
+    networks.eval()
+    size = len(examples[0].targets)
+    hits, losses = torch.zeros(2, len(examples), device=examples[0].targets.device)
+    for start in range(0, size, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        inputs = [one.inputs[part] for one in examples]
+        targets = torch.stack([one.targets[part] for one in examples])
+        with autocast(inputs[0].device, recipe):
+            outputs = networks(together(inputs, networks))
+        hits += correct(outputs.float(), targets).sum(1)
+        losses += recipe.losses(outputs, targets) * targets.shape[1]
+    networks.train()
+    return (hits / size).tolist(), (losses / size).tolist()
+
+
+def _progress(epochs: int):
+    """A bar with the time left, for runs that one waits for."""
+    from tqdm.auto import tqdm
+
+    return tqdm(total=epochs, unit="epoch", leave=False, delay=BAR_AFTER)
