@@ -29,6 +29,11 @@ def _record(choice: argparse.Namespace) -> int:
     from helpers import scripts
 
     _use(choice)
+    if choice.jobs > 1:
+        minutes = [] if choice.minutes is None else ["--minutes", str(choice.minutes)]
+        return scripts.record_together(
+            ["record", choice.chapter, *minutes], choice.jobs
+        )
     scripts.record(choice.chapter, choice.minutes)
     print(f"{choice.chapter}: every record of scale {dials.read().scale} is there")
     return 0
@@ -78,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument(
         "--minutes", type=float, help="launch no more runs after this; exit code 3"
     )
+    record.add_argument("--jobs", type=int, default=1, help="processes that share it")
     record.set_defaults(act=_record)
 
     verify = commands.add_parser("verify", help="run some records again and compare")

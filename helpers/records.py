@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from helpers import dials, provenance
+from helpers import dials, locks, provenance
 from helpers.dials import BookError
 
 FORMAT = 1
@@ -64,9 +64,12 @@ def remember_all(
             f"make them with `python -m helpers record {chapter} "
             f"--scale {dials.read().scale}`"
         )
-    finished = _by_executor if (executor or dials.read().executor) else _one_by_one
+    if executor or dials.read().executor:
+        finished = _by_executor(run, missing, executor)
+    else:
+        finished = _one_by_one(run, missing, shelf)
     with _progress(missing, shelf) as bar:
-        for spec, result, made in finished(run, missing, executor):
+        for spec, result, made in finished:
             shelf.write(spec, result, made | {"data": data})
             bar.update()
     return [shelf.read(spec) for spec in specs]
@@ -207,14 +210,22 @@ def timed(run: Run, spec: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def _one_by_one(
-    run: Run, specs: list[Any], _: None
+    run: Run, specs: list[Any], shelf: Shelf
 ) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
-    slowest = 0.0
-    for done, spec in enumerate(specs):
-        _stop_if_late(slowest, len(specs) - done)
-        result, made = timed(run, spec)
-        slowest = max(slowest, made["seconds"])
-        yield spec, result, made
+    """What no other process is at; then, should one have died, what it left."""
+    slowest, left = 0.0, list(specs)
+    for wait in False, True:
+        others = []
+        for done, spec in enumerate(left):
+            with locks.claimed(shelf.path(spec), wait=wait) as ours:
+                if not ours:
+                    others.append(spec)
+                elif not shelf.holds(spec):
+                    _stop_if_late(slowest, len(left) - done)
+                    result, made = timed(run, spec)
+                    slowest = max(slowest, made["seconds"])
+                    yield spec, result, made
+        left = others
 
 
 def _by_executor(
