@@ -26,6 +26,12 @@ from helpers.curvature.noise import (
     stability_threshold,
 )
 from helpers.curvature.products import Product, gauss_newton, hessian
+from helpers.curvature.sensitivity import (
+    folded,
+    input_sensitivity,
+    margins,
+    path_norm,
+)
 from helpers.curvature.sketch import Sketch, sketch, sketch_trace
 
 __all__ = [
@@ -41,10 +47,14 @@ __all__ = [
     "batch_sharpness",
     "cross_entropy",
     "deflated_moments",
+    "folded",
     "gauss_newton",
     "gram",
     "half_square",
     "hessian",
+    "input_sensitivity",
+    "margins",
+    "path_norm",
     "sketch",
     "sketch_trace",
     "spectral_density",

@@ -159,6 +159,7 @@ def measure(
 
 def _progress(epochs: int):
     """A bar with the time left, for runs that one waits for."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
-    return tqdm(total=epochs, unit="epoch", leave=False, delay=BAR_AFTER)
+    how = {"leave": False, "delay": BAR_AFTER, "mininterval": 1.0, "disable": None}
+    return tqdm(total=epochs, unit="epoch", **how)
