@@ -1,7 +1,7 @@
 """The training of networks: a recipe, a loop, and networks that train together."""
 
 from helpers.training.epochs import Examples
-from helpers.training.loop import Outcome, measure, train
+from helpers.training.loop import Outcome, measure, outputs, train
 from helpers.training.recipe import Recipe
 from helpers.training.step import best_device
 from helpers.training.team import Team, team
@@ -14,6 +14,7 @@ __all__ = [
     "Team",
     "best_device",
     "measure",
+    "outputs",
     "prepared",
     "team",
     "train",

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from helpers.training.epochs import Examples, epoch, steps_an_epoch
 from helpers.training.recipe import Recipe, correct
@@ -67,7 +67,7 @@ class Run:
     def __init__(self, networks, examples, recipe, seeds, device, after_step):
         self.device = torch.device(device or best_device())
         self.recipe, self.seeds = recipe, seeds
-        self.team = team(networks, self.device)
+        self.team = team(networks, self.device).train()
         self.originals = list(networks)
         placed = {id(part): part.to(self.device) for part in examples}
         self.examples = [placed[id(part)] for part in examples]
@@ -135,6 +135,14 @@ class Run:
             network.load_state_dict(state)
             network.eval()
         return self.outcomes
+
+
+@torch.no_grad()
+def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
+    """What the network says in evaluation mode, on the CPU."""
+    network.eval()
+    device = next(network.parameters()).device
+    return torch.cat([network(part.to(device)).cpu() for part in inputs.split(AT_ONCE)])
 
 
 @torch.no_grad()
