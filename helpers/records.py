@@ -49,9 +49,10 @@ def remember_all(
     """The records of a sweep, in the order of its specs.
 
     What is missing is run, with a progress bar, and each record is written as its run
-    ends: a sweep that is killed goes on where it was. `data` (text or a dict) names the
-    data set in the provenance. `executor` is any `concurrent.futures` executor; without
-    one, the scheduler of BOOK_EXECUTOR serves, or else the plain loop.
+    ends: a sweep that is killed goes on where it was. `data` names the data set in the
+    provenance: text, a dict, or a function that finds it out. `executor` is any
+    `concurrent.futures` executor; without one, the scheduler of BOOK_EXECUTOR serves,
+    or else the plain loop.
     """
     specs = list(specs)
     shelf = Shelf(chapter)
@@ -70,7 +71,8 @@ def remember_all(
         finished = _one_by_one(run, missing, shelf)
     with _progress(missing, shelf) as bar:
         for spec, result, made in finished:
-            shelf.write(spec, result, made | {"data": data})
+            named = data() if callable(data) else data
+            shelf.write(spec, result, made | {"data": named})
             bar.update()
     return [shelf.read(spec) for spec in specs]
 

@@ -1,13 +1,16 @@
 """The one training loop: networks side by side, the data on their device."""
 
+import copy
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from helpers.training.checkpoint import Checkpoint
 from helpers.training.epochs import Examples, epoch, steps_an_epoch
 from helpers.training.recipe import Recipe, correct
 from helpers.training.step import Step, autocast, best_device, together
@@ -45,26 +48,50 @@ def train(
     probe_at: Iterable[int] = (),
     after_step: Callable[[Team], None] | None = None,
     device: torch.device | str | None = None,
+    checkpoint: str | None = None,
 ) -> list[Outcome]:
     """Train each network on its examples, in place, until it fits.
 
-    A network that fits keeps the weights of that moment, while the others go on. One
-    that diverges is reported so. `probes` are functions of a network, called at the
-    steps of `probe_at`; `after_step` may change the weights after every step.
+    A network that fits keeps the weights of that moment, while the others go on; one
+    that diverges is reported so. All come back to the CPU, in evaluation mode. `probes`
+    are functions of a network, called at the steps of `probe_at`; `after_step` may
+    change the weights after every step. A run whose `checkpoint` has a name goes on
+    where it was, if it was killed.
     """
     run = Run(networks, examples, recipe, list(seeds), device, after_step)
     run.look(dict(probes or {}), set(probe_at))
-    with _progress(recipe.epochs) as bar:
+    kept = Checkpoint(checkpoint) if checkpoint else None
+    if kept:
+        run.take_up(kept.load())
+    with _progress(recipe.epochs, run.epochs) as bar:
         while not run.over():
             run.epoch()
             bar.update()
+            if kept and kept.due():
+                kept.save(run.state())
+    if kept:
+        kept.remove()
     return run.finish()
+
+
+def estimate(
+    networks: Sequence[nn.Module], examples: Sequence[Examples], recipe: Recipe
+) -> float:
+    """Seconds that the run takes at most, from one step of copies of the networks."""
+    copies = [copy.deepcopy(network) for network in networks]
+    few = [Examples(*(part[: recipe.batch] for part in one)) for one in examples]
+    run = Run(copies, few, replace(recipe, accuracy=None), [0] * len(copies))
+    run.epoch()  # warms up
+    start = time.perf_counter()
+    run.epoch()
+    seconds = time.perf_counter() - start
+    return seconds * recipe.epochs * steps_an_epoch(examples[0], recipe)
 
 
 class Run:
     """The state of a training run between two epochs."""
 
-    def __init__(self, networks, examples, recipe, seeds, device, after_step):
+    def __init__(self, networks, examples, recipe, seeds, device=None, after_step=None):
         self.device = torch.device(device or best_device())
         self.recipe, self.seeds = recipe, seeds
         self.team = team(networks, self.device).train()
@@ -81,6 +108,26 @@ class Run:
     def look(self, probes: dict[str, Probe], steps: set[int]) -> None:
         self.probes, self.probe_at = probes, steps
         self._probe()
+
+    def state(self) -> dict[str, Any]:
+        """All that the next epoch depends on: its randomness needs only its number."""
+        return {
+            "epochs": self.epochs,
+            "steps": self.steps,
+            "weights": self.team.state_dict(),
+            "optimiser": self.step.optimiser.state_dict(),
+            "kept": self.kept,
+            "outcomes": [asdict(outcome) for outcome in self.outcomes],
+        }
+
+    def take_up(self, state: dict[str, Any] | None) -> None:
+        if state is None:
+            return
+        self.epochs, self.steps = state["epochs"], state["steps"]
+        self.team.load_state_dict(state["weights"])
+        self.step.optimiser.load_state_dict(state["optimiser"])
+        self.kept = state["kept"]
+        self.outcomes = [Outcome(**outcome) for outcome in state["outcomes"]]
 
     def over(self) -> bool:
         done = self.epochs >= self.recipe.epochs
@@ -133,7 +180,7 @@ class Run:
         for member, network in enumerate(self.originals):
             state = self.kept[member] or self.team.state(member)
             network.load_state_dict(state)
-            network.eval()
+            network.cpu().eval()
         return self.outcomes
 
 
@@ -165,9 +212,9 @@ def measure(
     return (hits / size).tolist(), (losses / size).tolist()
 
 
-def _progress(epochs: int):
+def _progress(epochs: int, done: int):
     """A bar with the time left, for runs that one waits for."""
     from tqdm import tqdm
 
     how = {"leave": False, "delay": BAR_AFTER, "mininterval": 1.0, "disable": None}
-    return tqdm(total=epochs, unit="epoch", **how)
+    return tqdm(total=epochs, initial=done, unit="epoch", **how)

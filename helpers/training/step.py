@@ -99,6 +99,7 @@ class Step:
             else [one.clone(memory_format=torch.preserve_format) for one in inputs]
         )
         before = {k: v.clone() for k, v in self.networks.state_dict().items()}
+        memory = self._memory()
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
@@ -110,10 +111,17 @@ class Step:
         with torch.cuda.graph(self.graph):
             self._advance(self.inputs, self.targets)
         self.networks.load_state_dict(before)
-        for memory in self.optimiser.state.values():
-            for value in memory.values():
-                if isinstance(value, Tensor):
-                    value.zero_()
+        for place, value in self._memory(copied=False).items():
+            value.copy_(memory[place]) if place in memory else value.zero_()
+
+    def _memory(self, copied: bool = True) -> dict[tuple[int, str], Tensor]:
+        """The optimiser's momenta and counts, by weight and name."""
+        return {
+            (number, name): value.clone() if copied else value
+            for number, weights in enumerate(self.networks.parameters())
+            for name, value in self.optimiser.state.get(weights, {}).items()
+            if isinstance(value, Tensor)
+        }
 
 
 def _slice(inputs: Inputs, part: slice) -> Inputs:

@@ -1,7 +1,5 @@
 """Trained weights that several runs start from: trained once, kept beside the data."""
 
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ import torch
 from torch import nn
 
 from helpers import dials, records
+from helpers.training.checkpoint import write
 
 
 def prepared(
@@ -26,7 +25,7 @@ def prepared(
     states = _load(path)
     if states is None or len(states) != len(networks):
         prepare()
-        _save(path, [network.state_dict() for network in networks])
+        write(path, [network.state_dict() for network in networks])
         return
     for network, state in zip(networks, states, strict=True):
         network.load_state_dict(state)
@@ -41,11 +40,3 @@ def _load(path: Path) -> list[dict[str, torch.Tensor]] | None:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # absent, cut short, or not ours: trained anew
         return None
-
-
-def _save(path: Path, states: list[dict[str, torch.Tensor]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        torch.save(states, file)
-    os.replace(draft, path)
