@@ -192,3 +192,4 @@ _KINDS = {
     "resnet50": (_resnet((3, 4, 6, 3), True), 64),
     "densenet40": (_densenet40, 12),
 }
+NAMES = tuple(_KINDS)

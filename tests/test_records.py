@@ -240,3 +240,39 @@ def test_kill_9_loses_at_most_the_run_in_flight(book, folder):
     assert len(specs) == len(kept)
     rest = sweep(specs=[Square(number) for number in range(50)])
     assert [record.result["square"] for record in rest] == [n * n for n in range(50)]
+
+
+def test_two_processes_share_a_sweep(book, folder):
+    """Each record is made once, whoever makes it."""
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from helpers import dials, records\n"
+        "from sweep import Square\n"
+        "dials.ROOT = Path(sys.argv[1])\n"
+        "def run(spec):\n"
+        "    time.sleep(0.05)\n"
+        "    open(sys.argv[2], 'a').write(f'{spec.number}\\n')\n"
+        "    return spec.number\n"
+        "specs = [Square(k) for k in range(12)]\n"
+        "found = records.remember_all(run, specs, chapter='trial')\n"
+        "assert [record.result for record in found] == list(range(12))\n"
+    )
+    tally = book / "tally"
+    command = [sys.executable, "-c", code, str(book), str(tally)]
+    here = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    pair = [subprocess.Popen(command, env=environment, **quiet) for _ in range(2)]
+    assert [process.wait(60) for process in pair] == [0, 0]
+    assert sorted(map(int, tally.read_text().split())) == list(range(12))
+
+
+def test_the_data_set_is_asked_for_its_name_only_when_needed(folder):
+    named = sweep(specs=SPECS[:1], data=lambda: "found out")[0].made["data"]
+    assert named == "found out"
+
+    def never_asked():
+        raise AssertionError("nothing was run")
+
+    sweep(never, SPECS[:1], data=never_asked)

@@ -54,7 +54,8 @@ def _pixels(path: Path, side: int | None) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
-        image = Image.open(path).convert("RGB")
+        with Image.open(path) as file:
+            image = file.convert("RGB")
     except OSError:
         raise BookError(f"{path} is no whole image: extract it again") from None
     if side:

@@ -1,0 +1,231 @@
+"""The loop against a plain one, networks together against each alone."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from helpers import networks
+from helpers.dials import BookError
+from helpers.training import Examples, Recipe, estimate, outputs, train
+from helpers.training.epochs import epoch
+
+
+def blobs(seed, size=60, classes=3, width=6):
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.arange(size) % classes
+    centres = 2 * torch.randn(classes, width, generator=draw)
+    noise = torch.randn(size, width, generator=draw)
+    return Examples(centres[labels] + noise, labels)
+
+
+def pictures(seed, size=40):
+    draw = torch.Generator().manual_seed(seed)
+    return Examples(torch.randn(size, 1, 8, 8, generator=draw), torch.arange(size) % 2)
+
+
+def mlp(seed, **how):
+    return networks.build("mlp", inputs=(6,), outputs=3, width=8, seed=seed, **how)
+
+
+def cnn(seed, norm="batch"):
+    how = {"inputs": (1, 8, 8), "outputs": 2, "width": 4, "norm": norm}
+    return networks.build("resnet8", seed=seed, **how)
+
+
+def weights(network):
+    return torch.cat([w.detach().flatten() for w in network.parameters()])
+
+
+def plain_loop(network, examples, recipe, seed, optimiser, loss):
+    """What one would write without the book, on the same batches."""
+    network.train()
+    for number in range(recipe.epochs):
+        shown = epoch(examples, recipe, seed, number)
+        batches = zip(*(part.split(recipe.batch) for part in shown), strict=True)
+        for inputs, targets in batches:
+            optimiser.zero_grad()
+            loss(network(inputs), targets).backward()
+            optimiser.step()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("make", [mlp, cnn])
+def test_sgd_is_torchs(make, momentum):
+    examples = blobs(0) if make is mlp else pictures(0)
+    recipe = Recipe(0.05, 4, 20, momentum=momentum, decay=1e-2, accuracy=None)
+    ours, theirs = make(1), make(1)
+    train([ours], [examples], recipe, [5])
+    options = {"lr": 0.05, "momentum": momentum, "weight_decay": 1e-2}
+    peer = torch.optim.SGD(theirs.parameters(), **options)
+    plain_loop(theirs, examples, recipe, 5, peer, nn.CrossEntropyLoss())
+    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-4, atol=1e-6)
+
+
+def test_adam_and_smoothing_are_torchs():
+    recipe = Recipe(
+        0.01, 4, 20, optimiser="adam", decay=1e-3, smoothing=0.1, accuracy=None
+    )
+    ours, theirs = mlp(1), mlp(1)
+    train([ours], [blobs(0)], recipe, [5])
+    peer = torch.optim.Adam(theirs.parameters(), lr=0.01, weight_decay=1e-3)
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1)
+    plain_loop(theirs, blobs(0), recipe, 5, peer, loss)
+    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("outputs_", [1, 3])
+def test_the_square_loss_is_half_the_sum_over_outputs(outputs_):
+    examples = blobs(0)
+    shape = (60,) if outputs_ == 1 else (60, 3)
+    aims = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    examples = examples._replace(targets=aims)
+    recipe = Recipe(0.02, 3, 20, loss="square", accuracy=None)
+    how = {"inputs": (6,), "outputs": outputs_, "width": 8, "seed": 1}
+    ours, theirs = networks.build("mlp", **how), networks.build("mlp", **how)
+    end = train([ours], [examples], recipe, [5])[0]
+    peer = torch.optim.SGD(theirs.parameters(), lr=0.02)
+
+    def loss(found, wanted):
+        return (found - wanted).square().sum() / len(wanted) / 2
+
+    plain_loop(theirs, examples, recipe, 5, peer, loss)
+    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-4, atol=1e-6)
+    with torch.no_grad():
+        assert end.loss == pytest.approx(loss(theirs(examples.inputs), aims).item())
+
+
+@pytest.mark.parametrize("make", [mlp, cnn])
+def test_together_is_as_alone(make):
+    sets = [(blobs if make is mlp else pictures)(k) for k in range(3)]
+    recipe = Recipe(0.05, 3, 10, momentum=0.5, warmup=4, drops=(0.5,), accuracy=None)
+    together = [make(k) for k in range(3)]
+    ends = train(together, sets, recipe, range(3))
+    for k in range(3):
+        alone = make(k)
+        end = train([alone], [sets[k]], recipe, [k])[0]
+        near = {"rtol": 1e-4, "atol": 1e-6}
+        torch.testing.assert_close(weights(together[k]), weights(alone), **near)
+        assert ends[k].loss == pytest.approx(end.loss, rel=1e-4)
+        assert ends[k].accuracy == end.accuracy
+
+
+def test_a_network_keeps_the_weights_of_the_moment_it_fits():
+    recipe = Recipe(0.05, 200, 10)
+    quick, slow = mlp(0), mlp(1)
+    hard = blobs(1)._replace(targets=torch.arange(60).roll(7) * 5 % 3)
+    ends = train([quick, slow], [blobs(0), hard], recipe, [0, 1])
+    assert ends[0].fits
+    assert ends[0].steps < ends[1].steps
+    alone = mlp(0)
+    train([alone], [blobs(0)], recipe, [0])
+    torch.testing.assert_close(weights(quick), weights(alone), rtol=1e-4, atol=1e-6)
+    guesses = outputs(quick, blobs(0).inputs).argmax(1)
+    assert (guesses == blobs(0).targets).all()
+
+
+def test_divergence_is_reported_and_harms_no_other():
+    recipe = Recipe(0.05, 40, 10, loss="square", accuracy=None)
+    how = {"inputs": (6,), "outputs": 1, "width": 8, "seed": 0}
+    fine = blobs(0)._replace(targets=torch.ones(60))
+    wild = Examples(1e4 * fine.inputs, fine.targets)
+    pair = [networks.build("mlp", **how) for _ in range(2)]
+    ends = train(pair, [wild, fine], recipe, [0, 0])
+    assert ends[0].diverged
+    assert not ends[0].fits
+    assert not ends[1].diverged
+    assert math.isfinite(ends[1].loss)
+
+
+def test_training_begins_in_training_mode_and_ends_in_evaluation():
+    network = cnn(0).eval()
+    recipe = Recipe(0.05, 1, 10, accuracy=None)
+    train([network], [pictures(0)], recipe, [0])
+    counts = [b for name, b in network.named_buffers() if "num_batches" in name]
+    assert all(count == 4 for count in counts)
+    assert not network.training
+
+
+def test_probes_see_the_steps_they_asked_for():
+    network = mlp(0)
+    start = weights(network)
+    recipe = Recipe(0.05, 3, 20, accuracy=None)
+    probes = {"moved": lambda net: (weights(net) - start).norm().item()}
+    end = train([network], [blobs(0)], recipe, [0], probes=probes, probe_at=[0, 1, 7])
+    assert [seen["step"] for seen in end[0].history] == [0, 1, 7]
+    assert end[0].history[0]["moved"] == 0
+    assert end[0].history[1]["moved"] < end[0].history[2]["moved"]
+
+
+def test_after_step_may_change_the_weights():
+    network = mlp(0)
+
+    def forget(team):
+        for w in team.parameters():
+            w.zero_()
+
+    recipe = Recipe(0.05, 1, 20, accuracy=None)
+    train([network], [blobs(0)], recipe, [0], after_step=forget)
+    assert weights(network).abs().max() == 0
+
+
+@pytest.mark.parametrize("make", [mlp, cnn])
+def test_a_killed_run_goes_on_as_if_nothing_had_been(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("BOOK_DATA", str(tmp_path))
+    monkeypatch.setattr("helpers.training.checkpoint.SECONDS_APART", 0.0)
+    examples = blobs(0) if make is mlp else pictures(0)
+    recipe = Recipe(0.05, 8, 10, momentum=0.9, accuracy=None)
+    whole = [make(0), make(1)]
+    train(whole, [examples] * 2, recipe, [0, 1])
+
+    class Killed(BaseException):
+        pass
+
+    def kill(network):
+        raise Killed
+
+    torn = [make(0), make(1)]
+    how = {"probes": {"kill": kill}, "probe_at": [5 * len(examples.targets) // 10]}
+    with pytest.raises(Killed):
+        train(torn, [examples] * 2, recipe, [0, 1], checkpoint="trial", **how)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["trial.pt"]
+    mended = [make(0), make(1)]
+    train(mended, [examples] * 2, recipe, [0, 1], checkpoint="trial")
+    for one, other in zip(whole, mended, strict=True):
+        torch.testing.assert_close(weights(one), weights(other))
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_bf16_reaches_the_same_loss():
+    recipe = Recipe(0.05, 5, 10, accuracy=None)
+    coarse = Recipe(0.05, 5, 10, accuracy=None, precision="bf16")
+    ends = [train([cnn(0)], [pictures(0)], how, [0])[0] for how in (recipe, coarse)]
+    assert ends[1].loss == pytest.approx(ends[0].loss, rel=0.2)
+    assert ends[1].loss != ends[0].loss
+
+
+def test_an_estimate_changes_nothing():
+    network = mlp(0)
+    before = copy.deepcopy(network.state_dict())
+    assert estimate([network], [blobs(0)], Recipe(0.05, 10, 10)) > 0
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_a_batch_beyond_the_data_is_one_line():
+    with pytest.raises(BookError, match="a batch of 61 is more than the 60 examples"):
+        train([mlp(0)], [blobs(0)], Recipe(0.1, 1, 61), [0])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("make", [mlp, cnn])
+def test_a_gpu_takes_the_same_steps(make):
+    sets = [(blobs if make is mlp else pictures)(k) for k in range(3)]
+    recipe = Recipe(0.05, 3, 10, momentum=0.5, warmup=4, decay=1e-3, accuracy=None)
+    here, there = [make(k) for k in range(3)], [make(k) for k in range(3)]
+    train(here, sets, recipe, range(3), device="cpu")
+    train(there, sets, recipe, range(3), device="cuda")
+    for one, other in zip(here, there, strict=True):
+        torch.testing.assert_close(weights(one), weights(other), rtol=1e-2, atol=1e-4)
