@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from benchmarks import training
 from helpers import dynamics, oracles, problems
 
 REPEATS = 5
@@ -64,10 +65,10 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"one thread, processor time, median of {REPEATS} interleaved pairs")
     print(f"{'row: peer':48} {'peer / ours':>12} {'[least, largest]':>20}")
-    for make in descent, early_stopping:
-        row, peer, ours = make()
+    for row, peer, ours in [descent(), early_stopping(), *training.rows()]:
         middle, least, largest = ratio(peer, ours)
         print(f"{row:48} {middle:11.1f}× {f'[{least:.1f}, {largest:.1f}]':>20}")
+    print(f"shuffling and augmenting: {training.data_share():.1%} of a step")
 
 
 if __name__ == "__main__":

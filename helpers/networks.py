@@ -10,7 +10,7 @@ from helpers.dials import BookError
 Norm = Callable[[int], nn.Module]
 GROUPS = 8  # of group normalisation, where the width allows
 VGG16 = (1, 1, 0, 2, 2, 0, 4, 4, 4, 0, 8, 8, 8, 0, 8, 8, 8, 0)  # 0 halves the image
-VGG6 = (1, 0, 2, 0, 4, 4, 0)
+VGG6 = (1, 1, 0, 2, 2, 0, 2, 2, 0)
 NORMS = ("batch", "group", "none")
 
 

@@ -14,7 +14,7 @@ from helpers.training.checkpoint import Checkpoint
 from helpers.training.epochs import Examples, epoch, steps_an_epoch
 from helpers.training.recipe import Recipe, correct
 from helpers.training.step import Step, autocast, best_device, together
-from helpers.training.team import State, Team, team
+from helpers.training.team import State, Team, stackable, team
 
 Probe = Callable[[nn.Module], Any]
 AT_ONCE = 1000  # images in evaluation
@@ -56,9 +56,21 @@ def train(
     that diverges is reported so. All come back to the CPU, in evaluation mode. `probes`
     are functions of a network, called at the steps of `probe_at`; `after_step` may
     change the weights after every step. A run whose `checkpoint` has a name goes on
-    where it was, if it was killed.
+    where it was, if it was killed. What nothing is gained for by training together goes
+    one after the other: networks other than stacks of matrices, on a CPU.
     """
-    run = Run(networks, examples, recipe, list(seeds), device, after_step)
+    seeds, device = list(seeds), torch.device(device or best_device())
+    how = {"probes": probes, "probe_at": probe_at, "after_step": after_step}
+    if len(networks) > 1 and device.type == "cpu" and not stackable(networks):
+        names = [checkpoint and f"{checkpoint}-{k}" for k in range(len(networks))]
+        members = zip(networks, examples, seeds, names, strict=True)
+        return [
+            train([net], [own], recipe, [seed], **how, device=device, checkpoint=name)[
+                0
+            ]
+            for net, own, seed, name in members
+        ]
+    run = Run(networks, examples, recipe, seeds, device, after_step)
     run.look(dict(probes or {}), set(probe_at))
     kept = Checkpoint(checkpoint) if checkpoint else None
     if kept:

@@ -10,9 +10,12 @@ State = dict[str, Tensor]
 
 def team(networks: Sequence[nn.Module], device: torch.device) -> "Team":
     """As one stack of matrices where all layers are linear; else side by side."""
-    stackable = all(isinstance(layer, _SIMPLE) for layer in networks[0].children())
-    kind = Stack if stackable and len(networks) > 1 else Team
+    kind = Stack if stackable(networks) and len(networks) > 1 else Team
     return kind([network.to(device) for network in networks])
+
+
+def stackable(networks: Sequence[nn.Module]) -> bool:
+    return all(isinstance(layer, _SIMPLE) for layer in networks[0].children())
 
 
 class Team(nn.Module):

@@ -190,7 +190,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(make, tmp_path, monkeypatch
     how = {"probes": {"kill": kill}, "probe_at": [5 * len(examples.targets) // 10]}
     with pytest.raises(Killed):
         train(torn, [examples] * 2, recipe, [0, 1], checkpoint="trial", **how)
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["trial.pt"]
+    assert len(list((tmp_path / "checkpoints").glob("trial*.pt"))) == 1
     mended = [make(0), make(1)]
     train(mended, [examples] * 2, recipe, [0, 1], checkpoint="trial")
     for one, other in zip(whole, mended, strict=True):
