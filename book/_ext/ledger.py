@@ -13,6 +13,7 @@ import nbformat
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
+import costs
 from address import repository, site
 from helpers import claims
 from helpers.dials import BookError
@@ -141,7 +142,7 @@ class Summary(Ledger):
             ("Scope", self.body("scope")),
             ("Verdicts", html(badges(rows))),
             ("Scale", html(escape(", ".join(scales)))),
-            ("Cost", html(escape(cost(notebook)))),
+            ("Cost", html(escape("; ".join(cost(chapter, notebook))))),
             ("Cite", html(cite(chapter, notebook))),
         ]:
             row = nodes.container(classes=["summary-row"])
@@ -153,12 +154,9 @@ class Summary(Ledger):
         return [box]
 
 
-def cost(notebook):
-    """Seconds and device of the stored execution."""
-    run = notebook.metadata.get("book")
-    if run is None:
-        return "not executed yet"
-    return f"{run['seconds']:.0f} s on {run['device']}"
+def cost(chapter, notebook):
+    """Of running the page, and of every sweep of records behind it."""
+    return [costs.live(notebook), *map(costs.told, costs.recorded(chapter))]
 
 
 def cite(chapter, notebook):
@@ -196,7 +194,37 @@ class ChapterMap(Ledger):
         return card
 
 
+class Costs(Ledger):
+    """`{costs}`: a row for each chapter, and one for each sweep behind it."""
+
+    has_content = False
+
+    def run(self):
+        rows = []
+        for chapter in claims.chapters():
+            _, notebook = self.read(chapter)
+            link = f'<a href="{chapter}.html">{escape(title(notebook))}</a>'
+            run = notebook.metadata.get("book", {})
+            live = costs.duration(run.get("seconds", 0))
+            rows.append([link, "the page", "", live, run.get("device", "")])
+            for sweep in costs.recorded(chapter):
+                spent = costs.duration(sweep.seconds)
+                what = f"records, <code>{sweep.scale}</code>"
+                rows.append(["", what, str(sweep.runs), spent, sweep.device])
+        return [html(table(("chapter", "what", "runs", "time", "on"), rows))]
+
+
+def table(head, rows):
+    names = "".join(f"<th>{name}</th>" for name in head)
+    body = "".join(f"<tr>{''.join(f'<td>{x}</td>' for x in row)}</tr>" for row in rows)
+    return (
+        "<div class='pst-scrollable-table-container'><table class='table'>"
+        f"<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
 def setup(app):
+    app.add_directive("costs", Costs)
     app.add_directive("headline", Headline)
     app.add_directive("summary", Summary)
     app.add_directive("chapter-map", ChapterMap)

@@ -1,0 +1,44 @@
+"""What the chapters cost, from their stored executions and their records."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from helpers import records
+
+
+class Sweep(NamedTuple):
+    """The records of one chapter that were made at one scale on one device."""
+
+    scale: str
+    device: str
+    runs: int
+    seconds: float
+
+
+def live(notebook):
+    """Seconds and device of the stored execution."""
+    run = notebook.metadata.get("book")
+    if run is None:
+        return "not executed yet"
+    return f"{run['seconds']:.0f} s on {run['device']}"
+
+
+def recorded(chapter):
+    """Every sweep behind a chapter's figures, largest first."""
+    spent = defaultdict(list)
+    for path in records.Shelf(chapter).paths():
+        made = records.load(path).made
+        spent[made["scale"], made["device"]].append(made["seconds"])
+    sweeps = [Sweep(*key, len(times), sum(times)) for key, times in spent.items()]
+    return sorted(sweeps, key=lambda sweep: -sweep.seconds)
+
+
+def told(sweep):
+    runs = "run" if sweep.runs == 1 else "runs"
+    return f"{sweep.runs} recorded {runs}, {duration(sweep.seconds)} on {sweep.device}"
+
+
+def duration(seconds):
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
