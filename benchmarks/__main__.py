@@ -1,7 +1,9 @@
 """make bench: every row measured beside what a reader would write without the book."""
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from benchmarks import training
 from helpers import dynamics, oracles, problems
 
 REPEATS = 5
+RESULTS = Path(__file__).parent / "results/helpers.json"
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -65,10 +68,16 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"one thread, processor time, median of {REPEATS} interleaved pairs")
     print(f"{'row: peer':48} {'peer / ours':>12} {'[least, largest]':>20}")
+    found = []
     for row, peer, ours in [descent(), early_stopping(), *training.rows()]:
         middle, least, largest = ratio(peer, ours)
         print(f"{row:48} {middle:11.1f}× {f'[{least:.1f}, {largest:.1f}]':>20}")
-    print(f"shuffling and augmenting: {training.data_share():.1%} of a step")
+        found.append({"row": row, "ratio": [middle, least, largest]})
+    share = training.data_share()
+    print(f"shuffling and augmenting: {share:.1%} of a step")
+    RESULTS.write_text(
+        json.dumps({"rows": found, "data share": share}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":
