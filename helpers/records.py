@@ -44,13 +44,15 @@ def remember_all(
     *,
     chapter: str,
     data: Any = None,
+    cost: Callable[[Any], float] | None = None,
     executor: Executor | None = None,
 ) -> list[Record]:
     """The records of a sweep, in the order of its specs.
 
     What is missing is run, with a progress bar, and each record is written as its run
     ends: a sweep that is killed goes on where it was. `data` names the data set in the
-    provenance: text, a dict, or a function that finds it out. `executor` is any
+    provenance: text, a dict, or a function that finds it out. `cost` estimates the
+    seconds of a spec; it is asked while no run has told. `executor` is any
     `concurrent.futures` executor; without one, the scheduler of BOOK_EXECUTOR serves,
     or else the plain loop.
     """
@@ -69,7 +71,7 @@ def remember_all(
         finished = _by_executor(run, missing, executor)
     else:
         finished = _one_by_one(run, missing, shelf)
-    with _progress(missing, shelf) as bar:
+    with _progress(missing, shelf, cost) as bar:
         for spec, result, made in finished:
             named = data() if callable(data) else data
             shelf.write(spec, result, made | {"data": named})
@@ -271,15 +273,19 @@ def _stop_if_late(next_run: float, left: int) -> None:
         raise TimeIsUp(f"time is up with {left} runs to go: run the same command again")
 
 
-def _progress(missing: list[Any], shelf: Shelf):
+def _progress(missing: list[Any], shelf: Shelf, cost: Callable | None):
     """A bar with the time left, after a line that says what the sweep will cost."""
     from tqdm.auto import tqdm
 
     if missing:
         alike = shelf.folder.glob(f"{type(missing[0]).__name__}-*.json")
         known = [load(path).made["seconds"] for path in alike]
-        mean = sum(known) / max(len(known), 1)
-        cost = f"about {mean:.1f} s each" if known else "of unknown cost"
-        print(f"{shelf.chapter}: {len(missing)} runs to go, {cost}")
+        if known:
+            each = f"about {sum(known) / len(known):.1f} s each"
+        else:
+            each = (
+                f"at most {cost(missing[0]):.0f} s each" if cost else "of unknown cost"
+            )
+        print(f"{shelf.chapter}: {len(missing)} runs to go, {each}")
     bar = {"total": len(missing), "desc": shelf.chapter, "unit": "run"}
     return tqdm(**bar, disable=not missing)

@@ -201,12 +201,16 @@ def test_time_is_up_between_runs(folder, monkeypatch):
 def test_progress_and_cost_are_told(folder, capsys):
     sweep(specs=SPECS[:2])
     assert "2 runs to go, of unknown cost" in capsys.readouterr().out
-    sweep()
+    sweep(cost=lambda spec: 1 / 0)  # is not asked once a run has told
     captured = capsys.readouterr()
     assert "3 runs to go, about 0.0 s each" in captured.out
     assert "3/3" in captured.err
     sweep()
     assert capsys.readouterr().err == ""
+    for path in folder.iterdir():
+        path.unlink()
+    sweep(cost=lambda spec: 7)
+    assert "5 runs to go, at most 7 s each" in capsys.readouterr().out
 
 
 KILLED = """
