@@ -158,6 +158,12 @@ def test_verdicts_survive_another_numeric_back_end(tmp_path, chapter):
 
 
 MUTATIONS = {
+    "the units' bend": (
+        "training/team.py",
+        "inputs = inputs.relu()",
+        "inputs = inputs * 1",
+        "bad_minima",
+    ),
     "the gradient's sign": (
         "dynamics.py",
         "w = w - rate * gradient(problem, w)",
