@@ -12,9 +12,10 @@ HELPERS = Path(__file__).parents[1] / "helpers"
 MAY_IMPORT = {
     "dials": set(),
     "provenance": {"dials"},
-    "problems": set(),
+    "problems": {"dials"},
     "oracles": set(),
     "dynamics": {"problems"},
+    "diagonal": {"dials"},
     "records": {"dials", "provenance"},
     "claims": {"dials"},
     "figures": {"dials"},
