@@ -1,9 +1,10 @@
 """The diagonal linear network f(z) = z·(u⊙u − v⊙v): where its flows end.
 
 Gradient flow keeps β = 2uv and the part of θ = log u/v outside the span of the
-examples; from u = v it ends where w = β sinh(Zᵀλ) fits. Label noise shrinks β.
-Z is (..., examples, features), y (..., examples), β one number, one a problem
-(..., 1), or one a feature.
+examples; from u = v it ends where w = β sinh(Zᵀλ) fits. Label noise shrinks β, far
+below the smallest number of a computer, so that log β is what is passed around: one
+number, or any shape that broadcasts to (..., features).
+Z is (..., examples, features), y (..., examples).
 """
 
 import numpy as np
@@ -13,27 +14,31 @@ from helpers.oracles.least_squares import Array, _apply, basis_pursuit
 
 _FITTED = 1e-11  # of ‖y‖
 _MOST_STEPS = 2000
+_DEEP = -60  # a log β that is worth approaching by halves
 
 
-def flow_limit(Z: ArrayLike, y: ArrayLike, beta: ArrayLike) -> Array:
+def flow_limit(Z: ArrayLike, y: ArrayLike, log_beta: ArrayLike) -> Array:
     """The w = β sinh(Zᵀλ) with Z w = y: where gradient flow from u = v ends.
 
     Newton's method for the convex dual, Σ β cosh(Zᵀλ) − y·λ. Steps that change Zᵀλ by
     at most one cannot increase it. Examples that are all zero are left out.
     """
-    Z, y = np.asarray(Z, dtype=float), np.asarray(y, dtype=float)
-    beta = np.asarray(beta, dtype=float)
-    shape = np.broadcast_shapes(Z.shape[:-2] + Z.shape[-1:], beta.shape)
+    Z, y, log_beta = (np.asarray(part, dtype=float) for part in (Z, y, log_beta))
+    shape = np.broadcast_shapes(Z.shape[:-2] + Z.shape[-1:], log_beta.shape)
     Z = np.broadcast_to(Z, (*shape[:-1], *Z.shape[-2:])).reshape(-1, *Z.shape[-2:])
     y = np.broadcast_to(y, (*shape[:-1], y.shape[-1])).reshape(len(Z), -1)
-    beta = np.broadcast_to(beta, shape).reshape(len(Z), -1)
-    found = [_newton(*part) for part in zip(*map(_blocks, (Z, y, beta)), strict=True)]
-    return np.concatenate(found).reshape(shape)
+    log_beta = np.broadcast_to(log_beta, shape).reshape(len(Z), -1)
+    blocks = zip(*map(_blocks, (Z, y, log_beta)), strict=True)
+    return np.concatenate([_solve(*block) for block in blocks]).reshape(shape)
 
 
-def label_noise_beta(Z: ArrayLike, beta: ArrayLike, time: ArrayLike) -> Array:
-    """β(τ) = β exp(−4 τ a) of the limiting flow, aⱼ the mean of zⱼ²; τ = rate² σ² k."""
-    return np.asarray(beta) * np.exp(-4 * np.asarray(time) * mean_square(Z))
+def label_noise_log_beta(Z: ArrayLike, log_beta: ArrayLike, time: ArrayLike) -> Array:
+    """log β(τ) = log β − 4 τ a of the limiting flow, aⱼ the mean of zⱼ².
+
+    The time is τ = rate² σ² k. Its shape is put in front of that of the problems.
+    """
+    fall = np.multiply.outer(np.asarray(time), 4 * mean_square(Z))
+    return np.asarray(log_beta) - fall
 
 
 def mean_square(Z: ArrayLike) -> Array:
@@ -41,24 +46,24 @@ def mean_square(Z: ArrayLike) -> Array:
     return np.square(np.asarray(Z)).mean(-2)
 
 
-def trace(Z: ArrayLike, w: ArrayLike, beta: ArrayLike) -> Array:
+def trace(Z: ArrayLike, w: ArrayLike, log_beta: ArrayLike) -> Array:
     """tr H of the mean of ½(f − y)² where it is zero: 4 Σ aⱼ (uⱼ² + vⱼ²)."""
-    return 4 * (mean_square(Z) * np.hypot(w, beta)).sum(-1)
+    return 4 * (mean_square(Z) * np.hypot(w, np.exp(log_beta))).sum(-1)
 
 
 def finite_rate_time(
-    Z: ArrayLike, y: ArrayLike, beta: float, rate: float, times: ArrayLike
+    Z: ArrayLike, y: ArrayLike, log_beta: float, rate: float, times: ArrayLike
 ) -> Array:
-    """The time of the limiting flow that SGD has reached after k = times/rate² steps.
+    """How far along the limiting flow SGD really is after k = times/rate² steps.
 
-    For designs of signs, σ = 1. Sampling adds to the noise what the noise has moved:
-    E r² = σ² · 2/(2 − rate tr H), so that dτ/d(rate² k) is that factor, and more than
-    one. Shaped (problems, times).
+    Sampling adds to the noise what the noise has moved: E r² = σ² 2/(2 − rate tr H),
+    which is the speed of τ in rate² σ² k. For designs of signs and σ = 1; shaped
+    (times, problems).
     """
     from scipy.integrate import solve_ivp
 
     def speed(task: tuple[Array, Array], tau: float) -> float:
-        now = beta * np.exp(-4 * tau)
+        now = log_beta - 4 * tau
         return 2 / (2 - rate * trace(task[0], flow_limit(*task, now), now))
 
     def solve(task: tuple[Array, Array]) -> Array:
@@ -67,7 +72,7 @@ def finite_rate_time(
         return solve_ivp(lambda _, tau: speed(task, tau[0]), span, [0.0], **how).y[0]
 
     tasks = zip(np.asarray(Z), np.asarray(y), strict=True)
-    return np.stack([solve(task) for task in tasks])
+    return np.stack([solve(task) for task in tasks], axis=1)
 
 
 def weighted_basis_pursuit(Z: ArrayLike, y: ArrayLike, weights: ArrayLike) -> Array:
@@ -85,35 +90,46 @@ def potential(w: ArrayLike, scale: ArrayLike) -> Array:
     return square[..., 0] * (2 - np.sqrt(4 + x**2) + x * np.arcsinh(x / 2)).sum(-1)
 
 
-def certificate(Z: ArrayLike, y: ArrayLike, w: ArrayLike) -> float:
-    """The largest |z·λ| off the support of a least-ℓ1 solution w, of one problem.
+def certificate(Z: ArrayLike, w: ArrayLike, weights: ArrayLike = 1.0) -> float:
+    """How near another feature is to being as good: least max |z·λ|/a off the support.
 
-    λ is the dual with z·λ = sign(w) on the support: below one, w is the only solution,
-    and gradient flow approaches it like β^(1 − certificate).
+    Over the λ with z·λ = a sign(w) on the support of a solution w of least Σ a|w|, of
+    one problem. Below one it is the only solution, and flows approach it like
+    β^(1 − certificate), a weight on each exponent.
     """
-    Z, w = np.asarray(Z), np.asarray(w)
-    support = np.abs(w) > 1e-9
-    dual = np.linalg.lstsq(Z[:, support].T, np.sign(w[support]), rcond=None)[0]
-    return float(np.abs(Z[:, ~support].T @ dual).max())
+    from scipy.optimize import linprog
+
+    Z, w = np.asarray(Z) / weights, np.asarray(w)
+    on = np.abs(w) > 1e-9 * np.abs(w).max()
+    off, one = Z[:, ~on].T, np.ones((np.sum(~on), 1))
+    answer = linprog(
+        np.append(np.zeros(len(Z)), 1),
+        np.block([[off, -one], [-off, -one]]),
+        np.zeros(2 * len(off)),
+        np.hstack([Z[:, on].T, np.zeros((on.sum(), 1))]),
+        np.sign(w[on]),
+        bounds=[(None, None)] * len(Z) + [(0, None)],
+    )
+    return answer.fun
 
 
 def recovery_threshold(
-    Z: ArrayLike, signal: ArrayLike, beta: float, missed: float
+    Z: ArrayLike, signal: ArrayLike, log_beta: float, missed: float
 ) -> Array:
     """The smallest n whose first n examples leave at most the share `missed`.
 
-    For each problem, by bisection; of the limit at that β, the share being
-    ‖w − signal‖² over ‖signal‖².
+    For each problem, by bisection, of the limit at that log β. If none does, one more
+    than there are examples.
     """
     Z, signal = np.asarray(Z), np.asarray(signal)
     order = np.arange(Z.shape[-2])
     y = _apply(Z, signal)
-    low, high = np.zeros(len(Z), dtype=int), np.full(len(Z), len(order))
+    low, high = np.zeros(len(Z), dtype=int), np.full(len(Z), len(order) + 1)
     while (high - low > 1).any():
         middle = np.maximum((low + high) // 2, 1)
         used = (order < middle[:, None])[:, : middle.max()]
         few, labels = Z[:, : middle.max()] * used[..., None], y[:, : middle.max()]
-        w = flow_limit(few, labels * used, beta)
+        w = flow_limit(few, labels * used, log_beta)
         good = share_missed(w, signal) <= missed
         high, low = np.where(good, middle, high), np.where(good, low, middle)
     return high
@@ -129,13 +145,15 @@ def share_missed(w: ArrayLike, signal: ArrayLike) -> Array:
 def minimum_norm_misses(Z: ArrayLike, signal: ArrayLike) -> Array:
     """What the shortest solution on the first n examples misses, for n = 1, 2, …
 
-    One Cholesky factor serves all n: the misses fall by the squares of L⁻¹y.
+    One Cholesky factor serves all n: the misses fall by the squares of L⁻¹y. Signs may
+    come in single precision, in which their products are exact.
     """
     from scipy.linalg import cholesky, solve_triangular
 
     def solve(Z: Array, signal: Array) -> Array:
-        factor = cholesky(Z @ Z.T, lower=True, overwrite_a=True, check_finite=False)
-        found = solve_triangular(factor, Z @ signal, lower=True, check_finite=False)
+        gram, y = (Z @ Z.T).astype(float), Z.astype(float) @ signal
+        factor = cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
+        found = solve_triangular(factor, y, lower=True, check_finite=False)
         return 1 - np.cumsum(found**2) / (signal @ signal)
 
     return np.stack([solve(*pair) for pair in zip(Z, signal, strict=True)])
@@ -159,37 +177,52 @@ def statistical_dimension(features: ArrayLike, relevant: ArrayLike) -> Array:
     return np.vectorize(solve)(features, relevant)
 
 
-def _newton(Z: Array, y: Array, beta: Array) -> Array:
+def _weights(theta: Array, log_beta: Array) -> Array:
+    """β sinh θ, where neither factor need be a number that a computer has."""
+    size = np.abs(theta)
+    return np.sign(theta) * np.exp(log_beta + size) * -np.expm1(-2 * size) / 2
+
+
+def _sizes(theta: Array, log_beta: Array) -> Array:
+    """β cosh θ, likewise."""
+    size = np.abs(theta)
+    return np.exp(log_beta + size) * (1 + np.exp(-2 * size)) / 2
+
+
+def _solve(Z: Array, y: Array, log_beta: Array) -> Array:
+    return _weights((_dual(Z, y, log_beta)[:, None] @ Z)[:, 0], log_beta)
+
+
+def _dual(Z: Array, y: Array, log_beta: Array) -> Array:
+    """λ. Towards β = 0 it grows like log 1/β: half-way gives a good guess."""
+    deep = log_beta.min() < _DEEP
+    dual = 2 * _dual(Z, y, log_beta / 2) if deep else np.zeros_like(y)
     blank = (~Z.any(-1)).astype(float)[..., None] * np.eye(Z.shape[-2])
-    dual, theta = np.zeros_like(y), np.zeros_like(beta)
     for _ in range(_MOST_STEPS):
-        missing = y - _apply(Z, beta * np.sinh(theta))
+        theta = (dual[:, None] @ Z)[:, 0]
+        missing = y - _apply(Z, _weights(theta, log_beta))
         size = np.linalg.norm(missing, axis=-1)
-        todo = size > _FITTED * np.linalg.norm(y, axis=-1)
+        todo = ~(size <= _FITTED * np.linalg.norm(y, axis=-1))
         if not todo.any():
-            return beta * np.sinh(theta)
-        z, b, where = Z[todo], beta[todo], (theta[todo], dual[todo])
-        gram = (z * (b * np.cosh(where[0]))[:, None]) @ np.swapaxes(z, -1, -2)
+            return dual
+        z, here = Z[todo], (theta[todo], log_beta[todo])
+        gram = (z * _sizes(*here)[:, None]) @ np.swapaxes(z, -1, -2) + blank[todo]
         ridge = 1e-15 * np.trace(gram, axis1=-2, axis2=-1)[:, None, None]
-        gram += blank[todo] + ridge * np.eye(y.shape[-1])
+        gram += ridge * np.eye(y.shape[-1])
         step = np.linalg.solve(gram, missing[todo][..., None])[..., 0]
         turn = (step[:, None] @ z)[:, 0]
-        share = _share(turn, step, where, b, y[todo])
-        theta[todo] += share * turn
-        dual[todo] += share * step
+        gain = (y[todo] * step).sum(-1)
+        dual[todo] += _share(turn, gain, *here) * step
     raise ValueError("no solution was found: do these equations have one?")
 
 
-def _share(turn: Array, step: Array, where, beta: Array, y: Array) -> Array:
+def _share(turn: Array, gain: Array, theta: Array, log_beta: Array) -> Array:
     """How much of a Newton step to take: a long one only where it lowers the dual."""
-
-    def dual(share: float | Array) -> Array:
-        theta, point = where[0] + share * turn, where[1] + share * step
-        return (beta * np.cosh(theta)).sum(-1) - (y * point).sum(-1)
-
     longest = np.abs(turn).max(-1, keepdims=True)
     bold, safe = np.minimum(1, 4 / longest), np.minimum(1, 1 / longest)
-    return np.where((dual(bold) <= dual(0))[:, None], bold, safe)
+    rise = _sizes(theta + bold * turn, log_beta) - _sizes(theta, log_beta)
+    lower = rise.sum(-1, keepdims=True) <= bold * gain[:, None]
+    return np.where(lower, bold, safe)
 
 
 def _blocks(part: Array) -> list[Array]:
