@@ -68,9 +68,10 @@ def sgd(
 
     `rate`, `noise` and `seeds` are given for every cell, or broadcast to them.
     """
-    if not may_diverge:
-        _stable(rate, largest_slope(task, state), "the largest ‖∇f‖²")
     inner = [_each(state, rate), _each(state, noise), draws.keys(_each(state, seeds))]
+    if not may_diverge:
+        _unbroken(state)
+        _stable(rate, largest_slope(task, state), "‖∇f‖²")
     ended = _run("one_example", task, state, inner, steps, [], device)
     return ended if may_diverge else _unbroken(ended)
 
@@ -94,11 +95,12 @@ def descent(
     difference of two random examples' gradients; `sphere`: normal, of that size, on the
     gradient of every parameter. Without the first and the last it rests once it fits.
     """
-    if not may_diverge:
-        _stable(rate, largest_curvature(task, state), "the largest curvature")
     noise = float(label), float(batch), float(sphere)
     keys = draws.keys(_each(state, seeds))
     inner = [bool(np.any(state.v)), _each(state, rate), noise, keys]
+    if not may_diverge:
+        _unbroken(state)
+        _stable(rate, largest_curvature(task, state), "curvature")
     last = [draws.normal_levels(), REST]
     ended = _run("all_examples", task, state, inner, steps, last, device)
     return ended if may_diverge else _unbroken(ended)
@@ -133,11 +135,9 @@ def _run(kernel, task, state, inner, steps, last, device) -> State:
     Z, y = (np.ascontiguousarray(part, dtype=float) for part in (task.X, task.y))
     u, v = (np.array(part).reshape(-1, features) for part in (state.u, state.v))
     heat, broke = np.array(state.heat).ravel(), np.array(state.broke).ravel()
-    if kernel == "one_example":
-        last = [heat, broke, *last]
-    else:
-        last = [broke, *last]
-    _engine(device)(kernel, Z, y, u, v, *inner, state.taken, int(steps), *last)
+    tally = [heat, broke] if kernel == "one_example" else [broke]
+    parts = [Z, y, u, v, *inner, state.taken, int(steps), *tally, *last]
+    _engine(device)(kernel, *parts)
     cells = shape[:-1]
     return State(
         u.reshape(shape),
@@ -172,12 +172,12 @@ def _each(state: State, setting: ArrayLike) -> Array:
 
 
 def _stable(rate: ArrayLike, size: Array, what: str) -> None:
-    product = np.max(np.asarray(rate) * size)
+    product = np.max(rate * size)
     if not product < 2:
         most = np.max(rate) * 2 / product
         raise BookError(
-            f"the rate {np.max(rate):.3g} is beyond stability: times {what} it is "
-            f"{product:.3g}, and must be below 2: take a rate below {most:.2g}"
+            f"the rate {np.max(rate):.3g} is beyond stability: times the largest {what}"
+            f" it is {product:.3g}, and must be below 2: take a rate below {most:.2g}"
         )
 
 

@@ -87,7 +87,7 @@ def potential(w: ArrayLike, scale: ArrayLike) -> Array:
     """
     square = np.asarray(scale) ** 2
     x = np.asarray(w) / square
-    return square[..., 0] * (2 - np.sqrt(4 + x**2) + x * np.arcsinh(x / 2)).sum(-1)
+    return (square * (2 - np.sqrt(4 + x**2) + x * np.arcsinh(x / 2))).sum(-1)
 
 
 def certificate(Z: ArrayLike, w: ArrayLike, weights: ArrayLike = 1.0) -> float:
@@ -218,7 +218,7 @@ def _dual(Z: Array, y: Array, log_beta: Array) -> Array:
 
 def _share(turn: Array, gain: Array, theta: Array, log_beta: Array) -> Array:
     """How much of a Newton step to take: a long one only where it lowers the dual."""
-    longest = np.abs(turn).max(-1, keepdims=True)
+    longest = np.maximum(np.abs(turn).max(-1, keepdims=True), 1e-300)
     bold, safe = np.minimum(1, 4 / longest), np.minimum(1, 1 / longest)
     rise = _sizes(theta + bold * turn, log_beta) - _sizes(theta, log_beta)
     lower = rise.sum(-1, keepdims=True) <= bold * gain[:, None]
