@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from benchmarks import sweep
 from helpers import dynamics, oracles, problems
 
 REPEATS = 5
@@ -68,6 +69,7 @@ def main() -> None:
         row, peer, ours = make()
         middle, least, largest = ratio(peer, ours)
         print(f"{row:48} {middle:11.1f}× {f'[{least:.1f}, {largest:.1f}]':>20}")
+    sweep.main()
 
 
 if __name__ == "__main__":
