@@ -172,8 +172,8 @@ batched program.
 {sweep}
 
 The first row is the loop that a reader would write and that the authors' scripts are,
-on one example instead of all of them. The compiled loop and the batched program draw the
-same random numbers, and a test holds them to the same result.
+on one example instead of all of them. The compiled loop and the batched program draw
+the same random numbers, and a test holds them to the same result.
 
 ## All rows
 

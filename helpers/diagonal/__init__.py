@@ -16,7 +16,6 @@ from helpers.diagonal import draws
 from helpers.dials import BookError
 
 Array = NDArray[np.float64]
-REST = 1e-13  # a residual, summed over the examples, that no step can reduce
 
 
 class State(NamedTuple):
@@ -101,7 +100,7 @@ def descent(
     if not may_diverge:
         _unbroken(state)
         _stable(rate, largest_curvature(task, state), "curvature")
-    last = [draws.normal_levels(), REST]
+    last = [draws.normal_levels(), _rounding(task, state)]
     ended = _run("all_examples", task, state, inner, steps, last, device)
     return ended if may_diverge else _unbroken(ended)
 
@@ -127,6 +126,12 @@ def largest_curvature(task: Any, state: State) -> Array:
     X, sizes = np.asarray(task.X), 4 * (state.u**2 + state.v**2)
     gram = (X * sizes[..., None, :]) @ np.swapaxes(X, -1, -2) / X.shape[1]
     return np.linalg.eigvalsh(gram)[..., -1]
+
+
+def _rounding(task: Any, state: State) -> Array:
+    """For each cell, a sum of residuals that rounding keeps steps from reducing."""
+    reach = np.abs(np.asarray(task.X)) @ (state.u**2 + state.v**2)[..., None]
+    return np.maximum(1e-13, 1e-15 * reach.sum((-2, -1))).ravel()
 
 
 def _run(kernel, task, state, inner, steps, last, device) -> State:

@@ -78,7 +78,7 @@ def all_examples(
             if not size < _FAR:
                 broke[cell] = k
                 break
-            if size <= rest and label == 0 and sphere == 0:
+            if size <= rest[cell] and label == 0 and sphere == 0:
                 break
             bits = _word(keys[cell], np.uint64(k))
             a, b = _below(bits, n), _below(_word(bits, np.uint64(0)), n)
