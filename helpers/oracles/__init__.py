@@ -1,7 +1,6 @@
 """What theory predicts, computed with NumPy and SciPy alone: one file a subject."""
 
 from helpers.oracles.diagonal import (
-    certificate,
     finite_rate_time,
     flow_limit,
     label_noise_log_beta,
@@ -10,6 +9,7 @@ from helpers.oracles.diagonal import (
     potential,
     recovery_threshold,
     share_missed,
+    slack,
     statistical_dimension,
     trace,
     weighted_basis_pursuit,
@@ -49,7 +49,6 @@ __all__ = [
     "MaximumMargin",
     "basis_pursuit",
     "box_margin",
-    "certificate",
     "direction_constant",
     "dual_entropy",
     "finite_rate_time",
@@ -77,6 +76,7 @@ __all__ = [
     "risk",
     "settling_exponent",
     "share_missed",
+    "slack",
     "slowest_contraction",
     "slowest_direction",
     "statistical_dimension",

@@ -90,27 +90,28 @@ def potential(w: ArrayLike, scale: ArrayLike) -> Array:
     return (square * (2 - np.sqrt(4 + x**2) + x * np.arcsinh(x / 2))).sum(-1)
 
 
-def certificate(Z: ArrayLike, w: ArrayLike, weights: ArrayLike = 1.0) -> float:
-    """How near another feature is to being as good: least max |z·λ|/a off the support.
+def slack(Z: ArrayLike, w: ArrayLike, weights: ArrayLike = 1.0) -> float:
+    """By how much every feature off the support of w falls short of joining it.
 
-    Over the λ with z·λ = a sign(w) on the support of a solution w of least Σ a|w|, of
-    one problem. Below one it is the only solution, and flows approach it like
-    β^(1 − certificate), a weight on each exponent.
+    For a solution w of least Σ a|w|, of one problem: the largest s for which some λ has
+    z·λ = a sign(w) on the support and |z·λ| ≤ a − s off it. Above 0 there is no other
+    solution, and the flows approach it like β^s, or e^(−4 τ s).
     """
     from scipy.optimize import linprog
 
-    Z, w = np.asarray(Z) / weights, np.asarray(w)
+    Z, w = np.asarray(Z), np.asarray(w)
+    a = np.broadcast_to(weights, w.shape)
     on = np.abs(w) > 1e-9 * np.abs(w).max()
     off, one = Z[:, ~on].T, np.ones((np.sum(~on), 1))
     answer = linprog(
-        np.append(np.zeros(len(Z)), 1),
-        np.block([[off, -one], [-off, -one]]),
-        np.zeros(2 * len(off)),
+        np.append(np.zeros(len(Z)), -1),
+        np.block([[off, one], [-off, one]]),
+        np.tile(a[~on], 2),
         np.hstack([Z[:, on].T, np.zeros((on.sum(), 1))]),
-        np.sign(w[on]),
-        bounds=[(None, None)] * len(Z) + [(0, None)],
+        (a * np.sign(w))[on],
+        bounds=(None, None),
     )
-    return answer.fun
+    return -answer.fun
 
 
 def recovery_threshold(
