@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import training
+from benchmarks import sweep, training
 from helpers import dynamics, oracles, problems
 
 REPEATS = 5
@@ -78,6 +78,7 @@ def main() -> None:
     RESULTS.write_text(
         json.dumps({"rows": found, "data share": share}, indent=1) + "\n"
     )
+    sweep.main()
 
 
 if __name__ == "__main__":

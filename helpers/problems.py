@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from helpers.dials import BookError
+
 START_SEEDS = 1_000_000  # keeps the draws of starts apart from those of problems
 
 
@@ -82,6 +84,27 @@ def hidden_signal(
     return HiddenSignal(
         LeastSquares(X, (X @ signal[..., None])[..., 0]), signal, spread
     )
+
+
+def sparse_signal(
+    seeds: Iterable[int], examples: int, features: int, relevant: int, *, signs=True
+) -> HiddenSignal:
+    """Labels are a sum of `relevant` features, at random places, with weights ±1.
+
+    The features are random signs, or standard normal.
+    """
+    if not relevant <= examples <= features:
+        raise BookError(
+            f"{relevant} relevant of {features} features and {examples} examples: take "
+            "at least as many examples as are relevant, and no more than features"
+        )
+    draws = torch.stack([_normal(seed, examples + 1, features) for seed in seeds])
+    X = draws[:, 1:].sign() if signs else draws[:, 1:]
+    places = draws[:, 0].abs().argsort(-1)[:, :relevant]
+    signal = torch.zeros_like(draws[:, 0])
+    signal.scatter_(-1, places, draws[:, 0].sign().gather(-1, places))
+    labels = (X @ signal[..., None])[..., 0]
+    return HiddenSignal(LeastSquares(X, labels), signal, torch.ones_like(signal[0]))
 
 
 def two_clouds(

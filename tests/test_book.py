@@ -182,6 +182,12 @@ MUTATIONS = {
         "return False",
         "min_norm",
     ),
+    "label noise that shrinks half as fast": (
+        "oracles/diagonal.py",
+        "4 * mean_square(Z))",
+        "2 * mean_square(Z))",
+        "sparse_recovery",
+    ),
     "the units forgotten in the risk": (
         "oracles/least_squares.py",
         "(np.asarray(w) - signal) * spread",

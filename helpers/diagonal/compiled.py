@@ -1,0 +1,139 @@
+"""The inner loops, compiled: one cell after the other, each in the cache of a core."""
+
+import numpy as np
+from numba import njit
+
+from helpers.diagonal import draws
+
+_STRIDE, _FIRST, _SECOND = map(np.uint64, (draws.STRIDE, draws.FIRST, draws.SECOND))
+_S1, _S2, _S3 = map(np.uint64, draws.SHIFTS)
+_ONE, _HALF, _TWELVE = np.uint64(1), np.uint64(32), np.uint64(12)
+_LOW = np.uint64(draws.LEVELS - 1)
+_PER_WORD = draws.PER_WORD
+_FAR = 1e9
+# Sums in any order, but NaN stays NaN: a run that diverges has to be seen.
+_FAST = {"reassoc", "contract", "arcp", "nsz"}
+
+
+@njit
+def _word(key, count):
+    z = key + (count + _ONE) * _STRIDE
+    z = (z ^ (z >> _S1)) * _FIRST
+    z = (z ^ (z >> _S2)) * _SECOND
+    return z ^ (z >> _S3)
+
+
+@njit
+def _below(bits, n):
+    """A number below n, from the upper half of a word."""
+    return np.int64(((bits >> _HALF) * np.uint64(n)) >> _HALF)
+
+
+@njit(fastmath=_FAST)
+def one_example(Z, y, u, v, rate, noise, keys, taken, steps, heat, broke):
+    """SGD, an example a step; u, v, heat and broke are changed in place."""
+    tasks, n, d = Z.shape
+    for cell in range(len(u)):
+        X, labels = Z[cell % tasks], y[cell % tasks]
+        U, V, decay = u[cell], v[cell], 1.0
+        if broke[cell] >= 0:
+            continue
+        for k in range(taken, taken + steps):
+            bits = _word(keys[cell], np.uint64(k))
+            i = _below(bits, n)
+            z = X[i]
+            f = 0.0
+            for j in range(d):
+                f += z[j] * (U[j] * U[j] - V[j] * V[j])
+            r = f - labels[i] + (noise[cell] if bits & _ONE else -noise[cell])
+            if not abs(r) < _FAR:
+                broke[cell] = k
+                break
+            c = 2 * rate[cell] * r
+            for j in range(d):
+                U[j] *= 1 - c * z[j]
+                V[j] *= 1 + c * z[j]
+            decay *= 1 - c * c
+            if not 1e-200 < abs(decay) < 1e200:
+                heat[cell] += np.log(abs(decay))
+                decay = 1.0
+        heat[cell] += np.log(abs(decay))
+
+
+@njit(fastmath=_FAST)
+def all_examples(
+    Z, y, u, v, signed, rate, noise, keys, taken, steps, broke, levels, rest
+):
+    """Descent on all examples, with noise on labels, batches or parameters."""
+    tasks, n, d = Z.shape
+    label, batch, sphere = noise
+    r, s = np.empty(n), np.empty(d)
+    for cell in range(len(u)):
+        X, labels = Z[cell % tasks], y[cell % tasks]
+        U, V, eta = u[cell], v[cell], rate[cell]
+        if broke[cell] >= 0:
+            continue
+        for k in range(taken, taken + steps):
+            size = _residuals(X, labels, U, V, s, r)
+            if not size < _FAR:
+                broke[cell] = k
+                break
+            if size <= rest[cell] and label == 0 and sphere == 0:
+                break
+            bits = _word(keys[cell], np.uint64(k))
+            a, b = _below(bits, n), _below(_word(bits, np.uint64(0)), n)
+            at_a, at_b = r[a], r[b]
+            _scale(r, 1 / n)
+            r[a] += batch * at_a - label * levels[bits & _LOW]
+            r[b] -= batch * at_b
+            _move(X, r, U, V, eta, s)
+            if sphere:
+                _shake(U, eta * sphere, _word(bits, np.uint64(1)), levels)
+                if signed:
+                    _shake(V, eta * sphere, _word(bits, np.uint64(2)), levels)
+
+
+@njit(fastmath=_FAST)
+def _residuals(X, labels, U, V, w, r):
+    """Into r; the sum of their sizes."""
+    for j in range(len(w)):
+        w[j] = U[j] * U[j] - V[j] * V[j]
+    total = 0.0
+    for i in range(len(X)):
+        f, z = 0.0, X[i]
+        for j in range(len(w)):
+            f += z[j] * w[j]
+        r[i] = f - labels[i]
+        total += abs(r[i])
+    return total
+
+
+@njit
+def _scale(r, factor):
+    for i in range(len(r)):
+        r[i] *= factor
+
+
+@njit(fastmath=_FAST)
+def _move(X, r, U, V, eta, s):
+    """A step down the slope of the parameters, Σ rᵢ zᵢ through the chain rule."""
+    for j in range(len(s)):
+        s[j] = 0.0
+    for i in range(len(X)):
+        z = X[i]
+        for j in range(len(s)):
+            s[j] += r[i] * z[j]
+    for j in range(len(s)):
+        U[j] *= 1 - 2 * eta * s[j]
+        V[j] *= 1 + 2 * eta * s[j]
+
+
+@njit
+def _shake(U, size, key, levels):
+    """Independent normal numbers, five from each word."""
+    bits = key
+    for j in range(len(U)):
+        if j % _PER_WORD == 0:
+            bits = _word(key, np.uint64(j // _PER_WORD))
+        U[j] -= size * levels[bits & _LOW]
+        bits >>= _TWELVE
