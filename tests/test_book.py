@@ -165,7 +165,7 @@ MUTATIONS = {
         "bad_minima",
     ),
     "the gradient's sign": (
-        "dynamics.py",
+        "dynamics/linear.py",
         "w = w - rate * gradient(problem, w)",
         "w = w + rate * gradient(problem, w)",
         "min_norm",

@@ -1,0 +1,42 @@
+"""The algorithms under test, on small problems: one file a subject.
+
+They are batched over seeds and settings, in double precision, and know no theory.
+"""
+
+from helpers.dynamics.linear import (
+    absolute_subgradient,
+    adagrad,
+    adam,
+    after,
+    conjugate_gradients,
+    coordinate_descent,
+    gradient,
+    gradient_descent,
+    heavy_ball,
+    nesterov,
+    normalised_descent,
+    path,
+    preconditioned,
+    predictions,
+    residual,
+    sgd,
+)
+
+__all__ = [
+    "absolute_subgradient",
+    "adagrad",
+    "adam",
+    "after",
+    "conjugate_gradients",
+    "coordinate_descent",
+    "gradient",
+    "gradient_descent",
+    "heavy_ball",
+    "nesterov",
+    "normalised_descent",
+    "path",
+    "preconditioned",
+    "predictions",
+    "residual",
+    "sgd",
+]
