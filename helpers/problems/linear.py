@@ -1,4 +1,4 @@
-"""Synthetic problems. A seed fixes a problem, whatever other seeds share its batch."""
+"""Linear problems. A seed fixes a problem, whatever other seeds share its batch."""
 
 from collections.abc import Iterable, Sequence
 from math import inf, log, pi
