@@ -34,7 +34,7 @@ def descent(model: Interpolating, w: Array, rate: ArrayLike) -> Stream:
         w = w - rate * slope(model, w)
 
 
-def label_noise(
+def label_noise_sgd(
     model: Interpolating,
     w: Array,
     rate: ArrayLike,
@@ -59,14 +59,14 @@ def label_noise(
         w = w + velocity
 
 
-def turned_noise(
+def turned_noise_sgd(
     model: Interpolating,
     w: Array,
     rate: ArrayLike,
     noise: ArrayLike,
     seeds: Iterable[int],
 ) -> Stream:
-    """The kick of `label_noise`, as long, but in a random direction of weight space."""
+    """The kick of `label_noise_sgd`, as long, but in a random direction of weights."""
     _check(model, w, rate, noise)
     generators = [np.random.default_rng([seed, 1]) for seed in seeds]
     for _, signs in _draws(seeds, w.shape[:-2], model.y.shape[-1], None):
@@ -109,9 +109,9 @@ def largest_curvature(model: Interpolating, w: Array) -> Array:
     return np.linalg.eigvalsh(kernel)[..., -1]
 
 
-def sampled(stream: Stream, steps: int, every: int) -> Iterator[Array]:
-    """One iterate in `every`, for averages over time."""
-    return islice(stream, 0, steps, every)
+def sampled(stream: Stream, first: int, last: int, every: int) -> Iterator[Array]:
+    """One iterate in `every` from the first step to the last, to average over time."""
+    return islice(stream, first, last, every)
 
 
 def _check(

@@ -1,5 +1,20 @@
-"""Synthetic problems: one file a subject. A seed fixes a problem, whatever its batch."""
+"""Synthetic problems: one file a subject. A seed fixes a problem, in any company."""
 
+from helpers.problems.interpolating import (
+    CURVATURES,
+    Interpolating,
+    Linear,
+    PairedSquares,
+    Product,
+    ReluRegression,
+    TwoCurvatures,
+    directions,
+    paired_squares,
+    product,
+    relu_regression,
+    two_curvatures,
+    wiggly_start,
+)
 from helpers.problems.linear import (
     START_SEEDS,
     Classification,
@@ -19,19 +34,32 @@ from helpers.problems.linear import (
 )
 
 __all__ = [
+    "CURVATURES",
     "START_SEEDS",
     "Classification",
     "HiddenSignal",
+    "Interpolating",
     "LeastSquares",
+    "Linear",
+    "PairedSquares",
+    "Product",
+    "ReluRegression",
+    "TwoCurvatures",
     "by_hand",
+    "directions",
     "figure_one",
     "hidden_signal",
     "in_metric",
     "least_squares",
     "log_spaced_metric",
+    "paired_squares",
+    "product",
     "random_start",
+    "relu_regression",
     "rotated",
     "side_by_side",
     "smoothness",
     "two_clouds",
+    "two_curvatures",
+    "wiggly_start",
 ]
