@@ -134,9 +134,8 @@ def directions(seeds: Iterable[int], curvatures: Array) -> Linear:
     tables = []
     for seed in seeds:
         random = np.random.default_rng(seed)
-        left, right = (
-            np.linalg.qr(random.normal(size=(count, count)))[0] for _ in "XY"
-        )
+        left, _ = np.linalg.qr(random.normal(size=(count, count)))
+        right, _ = np.linalg.qr(random.normal(size=(count, count)))
         tables.append(left * np.sqrt(count * np.asarray(curvatures)) @ right)
     return Linear(np.zeros((len(tables), count)), np.stack(tables))
 

@@ -85,7 +85,7 @@ def penalised(strength: float) -> Gradient:
 
 
 def flipped(share: float) -> Gradient:
-    """The logistic loss of targets ±1, of which a share, drawn anew, is told wrongly."""
+    """The logistic loss of targets ±1; a share of them, drawn anew, is told wrongly."""
 
     def gradient(
         networks: Team, inputs: Tensor, targets: Tensor, recipe: Recipe
