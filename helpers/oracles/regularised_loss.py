@@ -63,8 +63,10 @@ def resting_point(valley: ArrayLike, penalty: Penalty) -> float:
     """Where along the valley the penalty is least, near its middle."""
     from scipy.optimize import minimize_scalar
 
+    def value(t: float) -> float:
+        return min(float(penalty(curvatures_at(valley, t))), 1e9)
+
     how = {"method": "bounded", "options": {"xatol": 1e-10}}
-    value = lambda t: penalty(curvatures_at(valley, t))  # noqa: E731
     return float(minimize_scalar(value, bounds=(-0.5, 0.5), **how).x)
 
 
