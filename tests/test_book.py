@@ -182,6 +182,12 @@ MUTATIONS = {
         "return False",
         "min_norm",
     ),
+    "a rate of momentum forgotten in the penalty": (
+        "oracles/regularised_loss.py",
+        "left = 1 - rate * np.asarray(curvatures) / (2 * (1 + momentum))",
+        "left = 1 - rate * np.asarray(curvatures) / 2",
+        "label_noise",
+    ),
     "label noise that shrinks half as fast": (
         "oracles/diagonal.py",
         "4 * mean_square(Z))",
