@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "dials": set(),
     "provenance": {"dials"},
     "problems": {"dials"},
-    "oracles": set(),
+    "oracles": {"dials"},
     "dynamics": {"problems"},
     "locks": set(),
     "records": {"dials", "locks", "provenance"},
