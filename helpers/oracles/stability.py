@@ -95,19 +95,21 @@ def growth_exponent(at: Minimum, rate: float, drawn: Sampling) -> float:
 
 
 def mean_loss(
-    at: Minimum, start: ArrayLike, rate: float, drawn: Sampling, steps: int
+    at: Minimum, errors: ArrayLike, rate: float, drawn: Sampling, steps: int
 ) -> Array:
-    """E L after 0, 1, …, `steps` steps from `start`, exactly."""
-    curvatures, moment = at.curvatures, np.outer(start, start)
-    losses = [moment.diagonal() @ curvatures / 2]
+    """E L after 0, 1, …, `steps` steps, exactly, from these errors of the outputs.
+
+    It follows R = E rrᵀ, the errors' second moment, which stays well conditioned where
+    curvatures do not.
+    """
+    kernel, moment = at.rows @ at.rows.T / len(at.rows), np.outer(errors, errors)
+    losses = [moment.diagonal().mean() / 2]
     for _ in range(steps):
-        pull = curvatures[:, None] * moment
-        seen = ((at.rows @ moment) * at.rows).sum(1) / len(at.rows)
-        noise = (
-            drawn.full * pull * curvatures + drawn.single * (at.rows.T * seen) @ at.rows
-        )
+        pull = kernel @ moment
+        single = (kernel * moment.diagonal()) @ kernel * len(at.rows)
+        noise = drawn.full * pull @ kernel + drawn.single * single
         moment = moment - rate * (pull + pull.T) + rate**2 * noise
-        losses.append(moment.diagonal() @ curvatures / 2)
+        losses.append(moment.diagonal().mean() / 2)
     return np.array(losses)
 
 
