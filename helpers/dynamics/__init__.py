@@ -23,6 +23,7 @@ from helpers.dynamics.linear import (
 )
 from helpers.dynamics.stability import (
     blow_up_rate,
+    errors_along,
     every_batch,
     linear_sgd,
     log_growth,
@@ -37,6 +38,7 @@ __all__ = [
     "blow_up_rate",
     "conjugate_gradients",
     "coordinate_descent",
+    "errors_along",
     "every_batch",
     "gradient",
     "gradient_descent",

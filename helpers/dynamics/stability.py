@@ -74,6 +74,23 @@ def linear_sgd(
         w = w - step * torch.einsum("rcb,cbf->rcf", errors, rows)
 
 
+def errors_along(
+    kernel: Tensor, errors: Tensor, rate: float, order: Tensor
+) -> Stream:
+    """Errors of the linearised outputs, (copies, examples), under given batches.
+
+    `kernel` holds the products of the outputs' gradients, `order` the examples that
+    each copy sees at each step, (copies, steps, batch).
+    """
+    errors = errors.expand(len(order), -1)
+    step = rate / order.shape[2]
+    yield errors
+    for chosen in order.unbind(1):
+        seen = errors.gather(1, chosen)[:, None]
+        errors = errors - step * (seen @ kernel[chosen])[:, 0]
+        yield errors
+
+
 def log_growth(
     X: Tensor, rates: Tensor, batch: int, copies: int, steps: int, seed: int
 ) -> Tensor:

@@ -41,16 +41,20 @@ class Sampling(NamedTuple):
 
 def minimum(gradients: ArrayLike, errors: ArrayLike = 0.0) -> Minimum:
     """From the outputs' gradients (examples, parameters), and how wrong they are."""
+    _refuse_unfitted(errors)
     gradients = np.asarray(gradients, dtype=float)
-    loss = np.mean(np.square(errors)) / 2
-    if not loss <= 1e-3:
-        raise BookError(
-            f"a loss of {loss:.2g} is no global minimum: train on, to 0.001 or less"
-        )
     left, sizes, _ = np.linalg.svd(gradients, full_matrices=False)
     kept = sizes > 1e-10 * sizes[0]
-    rows = left[:, kept] * sizes[kept]
-    return Minimum(rows, sizes[kept] ** 2 / len(rows))
+    return Minimum(left[:, kept] * sizes[kept], sizes[kept] ** 2 / len(left))
+
+
+def minimum_from_kernel(kernel: ArrayLike, errors: ArrayLike = 0.0) -> Minimum:
+    """From the products gᵢ·gⱼ alone, which is all that a large network need give."""
+    _refuse_unfitted(errors)
+    sizes, left = np.linalg.eigh(np.asarray(kernel, dtype=float))
+    kept = sizes[::-1] > 1e-12 * sizes[-1]
+    sizes, left = sizes[::-1][kept], left[:, ::-1][:, kept]
+    return Minimum(left * np.sqrt(sizes), sizes / len(left))
 
 
 def sampling(examples: int, batch: int, kind: str = "without replacement") -> Sampling:
@@ -163,6 +167,14 @@ def least_alignment(at: Minimum) -> tuple[float, Array]:
     root = np.sqrt(at.curvatures)
     values, vectors = np.linalg.eigh(_noise_form(at) / np.outer(root, root))
     return max(values[0], 0.0) / at.frobenius**2, vectors[:, 0] / root
+
+
+def _refuse_unfitted(errors: ArrayLike) -> None:
+    loss = np.mean(np.square(errors)) / 2
+    if not loss <= 1e-3:
+        raise BookError(
+            f"a loss of {loss:.2g} is no global minimum: train on, to 0.001 or less"
+        )
 
 
 def _noise_form(at: Minimum) -> Array:
