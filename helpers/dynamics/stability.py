@@ -74,9 +74,7 @@ def linear_sgd(
         w = w - step * torch.einsum("rcb,cbf->rcf", errors, rows)
 
 
-def errors_along(
-    kernel: Tensor, errors: Tensor, rate: float, order: Tensor
-) -> Stream:
+def errors_along(kernel: Tensor, errors: Tensor, rate: float, order: Tensor) -> Stream:
     """Errors of the linearised outputs, (copies, examples), under given batches.
 
     `kernel` holds the products of the outputs' gradients, `order` the examples that
