@@ -190,8 +190,8 @@ def _features(body: nn.Module, inputs: tuple[int, ...]) -> int:
 
 
 _KINDS = {
-    "shallow": (_shallow, 100),
     "mlp": (_mlp, 100),
+    "shallow": (_shallow, 100),
     "vgg6": (_vgg(VGG6), 32),
     "vgg16": (_vgg(VGG16), 64),
     "resnet8": (_resnet((1, 1, 1), False, stem_stride=2), 16),
