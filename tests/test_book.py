@@ -200,6 +200,12 @@ MUTATIONS = {
         "(np.asarray(w) - signal)",
         "min_norm",
     ),
+    "one kind of sampling for another": (
+        "oracles/stability.py",
+        "share = (examples - batch) / (batch * max(examples - 1, 1))",
+        "share = 1 / batch",
+        "stability",
+    ),
 }
 
 
