@@ -266,7 +266,7 @@ def _range(interval: list[float] | None, between: str = ", ") -> str:
 
 def _digits(value: float) -> str:
     """Three digits at most, and powers of ten as they are printed in a book."""
-    text = f"{value:.3g}"
+    text = f"{float(value):.3g}"  # infinity was stored as text, as JSON has none
     if "e" not in text:
         return text
     digits, power = text.split("e")

@@ -275,7 +275,7 @@ def _stop_if_late(next_run: float, left: int) -> None:
 
 def _progress(missing: list[Any], shelf: Shelf, cost: Callable | None):
     """A bar with the time left, after a line that says what the sweep will cost."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm  # in text: widgets warn where they are not installed
 
     if missing:
         alike = shelf.folder.glob(f"{type(missing[0]).__name__}-*.json")
