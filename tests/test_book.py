@@ -182,10 +182,10 @@ MUTATIONS = {
         "return False",
         "min_norm",
     ),
-    "label noise that shrinks half as fast": (
+    "a clock that runs slow": (
         "oracles/diagonal.py",
-        "4 * mean_square(Z))",
-        "2 * mean_square(Z))",
+        "2 / (2 - rate",
+        "2 / (2 + rate",
         "sparse_recovery",
     ),
     "the units forgotten in the risk": (
