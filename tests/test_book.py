@@ -188,10 +188,10 @@ MUTATIONS = {
         "left = 1 - rate * np.asarray(curvatures) / 2",
         "label_noise",
     ),
-    "label noise that shrinks half as fast": (
+    "a clock that runs slow": (
         "oracles/diagonal.py",
-        "4 * mean_square(Z))",
-        "2 * mean_square(Z))",
+        "2 / (2 - rate",
+        "2 / (2 + rate",
         "sparse_recovery",
     ),
     "the units forgotten in the risk": (
