@@ -6,6 +6,7 @@ keeps one colour and one mark throughout the book.
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ def use_house_style() -> None:
     import matplotlib as mpl
     from matplotlib import font_manager
 
+    # The family that lends its Greek has no semi-bold, and would say so at each label.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     for path in sorted((_HERE / "fonts").glob("*.ttf")):
         font_manager.fontManager.addfont(path)
     mpl.rcParams.update(_STYLE)
