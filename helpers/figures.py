@@ -36,7 +36,10 @@ MARKS = {
     "control": "X",
 }
 _HERE = Path(__file__).parent
-_BOLD = {"fontfamily": "Source Sans 3 SemiBold", "fontweight": 600}
+_BOLD = {  # the second family has the Greek that the first lacks
+    "fontfamily": ["Source Sans 3 SemiBold", "DejaVu Sans"],
+    "fontweight": 600,
+}
 WIDE, TALL = 5.6, 2.8  # inches: the measure of the page
 
 

@@ -54,6 +54,12 @@ def _mlp(inputs: tuple[int, ...], width: int, norm: Norm) -> nn.Sequential:
     return nn.Sequential(nn.Flatten(), *layers)
 
 
+def _shallow(inputs: tuple[int, ...], width: int, norm: Norm) -> nn.Sequential:
+    """One hidden layer, which makes two layers of weights."""
+    layers = [nn.Linear(torch.Size(inputs).numel(), width), nn.ReLU()]
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
 def _vgg(plan: tuple[int, ...]) -> Callable:
     def make(inputs: tuple[int, ...], width: int, norm: Norm) -> nn.Sequential:
         layers, channels = [], inputs[0]
@@ -185,6 +191,7 @@ def _features(body: nn.Module, inputs: tuple[int, ...]) -> int:
 
 _KINDS = {
     "mlp": (_mlp, 100),
+    "shallow": (_shallow, 100),
     "vgg6": (_vgg(VGG6), 32),
     "vgg16": (_vgg(VGG16), 64),
     "resnet8": (_resnet((1, 1, 1), False, stem_stride=2), 16),

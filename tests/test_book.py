@@ -165,7 +165,7 @@ MUTATIONS = {
         "bad_minima",
     ),
     "the gradient's sign": (
-        "dynamics.py",
+        "dynamics/linear.py",
         "w = w - rate * gradient(problem, w)",
         "w = w + rate * gradient(problem, w)",
         "min_norm",
@@ -182,6 +182,12 @@ MUTATIONS = {
         "return False",
         "min_norm",
     ),
+    "a rate of momentum forgotten in the penalty": (
+        "oracles/regularised_loss.py",
+        "left = 1 - rate * np.asarray(curvatures) / (2 * (1 + momentum))",
+        "left = 1 - rate * np.asarray(curvatures) / 2",
+        "label_noise",
+    ),
     "a clock that runs slow": (
         "oracles/diagonal.py",
         "2 / (2 - rate",
@@ -193,6 +199,12 @@ MUTATIONS = {
         "(np.asarray(w) - signal) * spread",
         "(np.asarray(w) - signal)",
         "min_norm",
+    ),
+    "one kind of sampling for another": (
+        "oracles/stability.py",
+        "share = (examples - batch) / (batch * max(examples - 1, 1))",
+        "share = 1 / batch",
+        "stability",
     ),
 }
 

@@ -23,6 +23,8 @@ def test_parameter_counts_are_the_published_ones(name, count):
 def test_the_small_ones_are_counted_by_hand():
     mlp = networks.build("mlp", inputs=(192,), outputs=1)
     assert networks.parameters(mlp) == 192 * 100 + 100 + 100 * 100 + 100 + 100 + 1
+    shallow = networks.build("shallow", inputs=(192,), outputs=1)
+    assert networks.parameters(shallow) == 192 * 100 + 100 + 100 + 1
     assert networks.parameters(networks.build("resnet8")) == 78_042
 
 
@@ -32,8 +34,9 @@ def test_every_network_takes_every_size(name, norm):
     network = networks.build(name, inputs=(1, 8, 8), outputs=3, width=4, norm=norm)
     assert network(torch.randn(2, 1, 8, 8)).shape == (2, 3)
     kinds = {type(part) for part in network.modules()}
-    assert (nn.BatchNorm2d in kinds) == (norm == "batch" and name != "mlp")
-    assert (nn.GroupNorm in kinds) == (norm == "group" and name != "mlp")
+    normalised = name not in ("mlp", "shallow")
+    assert (nn.BatchNorm2d in kinds) == (norm == "batch" and normalised)
+    assert (nn.GroupNorm in kinds) == (norm == "group" and normalised)
 
 
 def test_one_output_is_a_value_an_image():

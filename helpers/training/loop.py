@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from helpers.training.checkpoint import Checkpoint
 from helpers.training.epochs import Examples, epoch, steps_an_epoch
+from helpers.training.gradients import Gradient, of_the_loss
 from helpers.training.recipe import Recipe, correct
 from helpers.training.step import Step, autocast, best_device, together
 from helpers.training.team import State, Team, stackable, team
@@ -47,6 +48,7 @@ def train(
     probes: Mapping[str, Probe] | None = None,
     probe_at: Iterable[int] = (),
     after_step: Callable[[Team], None] | None = None,
+    gradient: Gradient = of_the_loss,
     device: torch.device | str | None = None,
     checkpoint: str | None = None,
 ) -> list[Outcome]:
@@ -55,12 +57,14 @@ def train(
     A network that fits keeps the weights of that moment, while the others go on; one
     that diverges is reported so. All come back to the CPU, in evaluation mode. `probes`
     are functions of a network, called at the steps of `probe_at`; `after_step` may
-    change the weights after every step. A run whose `checkpoint` has a name goes on
-    where it was, if it was killed. What nothing is gained for by training together goes
-    one after the other: networks other than stacks of matrices, on a CPU.
+    change the weights after every step, and `gradient` says what a step descends (see
+    `training.gradients`). A run whose `checkpoint` has a name goes on where it was, if
+    it was killed. What nothing is gained for by training together goes one after the
+    other: networks other than stacks of matrices, on a CPU.
     """
     seeds, device = list(seeds), torch.device(device or best_device())
     how = {"probes": probes, "probe_at": probe_at, "after_step": after_step}
+    how["gradient"] = gradient
     if len(networks) > 1 and device.type == "cpu" and not stackable(networks):
         names = [checkpoint and f"{checkpoint}-{k}" for k in range(len(networks))]
         members = zip(networks, examples, seeds, names, strict=True)
@@ -70,7 +74,7 @@ def train(
             ]
             for net, own, seed, name in members
         ]
-    run = Run(networks, examples, recipe, seeds, device, after_step)
+    run = Run(networks, examples, recipe, seeds, device, after_step, gradient)
     run.look(dict(probes or {}), set(probe_at))
     kept = Checkpoint(checkpoint) if checkpoint else None
     if kept:
@@ -103,7 +107,16 @@ def estimate(
 class Run:
     """The state of a training run between two epochs."""
 
-    def __init__(self, networks, examples, recipe, seeds, device=None, after_step=None):
+    def __init__(
+        self,
+        networks,
+        examples,
+        recipe,
+        seeds,
+        device=None,
+        after_step=None,
+        gradient=of_the_loss,
+    ):
         self.device = torch.device(device or best_device())
         self.recipe, self.seeds = recipe, seeds
         self.team = team(networks, self.device).train()
@@ -111,7 +124,7 @@ class Run:
         placed = {id(part): part.to(self.device) for part in examples}
         self.examples = [placed[id(part)] for part in examples]
         self.steps_an_epoch = steps_an_epoch(examples[0], recipe)
-        self.step = Step(self.team, recipe, after_step)
+        self.step = Step(self.team, recipe, after_step, gradient)
         self.outcomes = [Outcome() for _ in networks]
         self.kept: list[State | None] = [None for _ in networks]
         self.epochs = self.steps = 0

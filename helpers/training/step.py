@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from helpers.training.epochs import Examples
+from helpers.training.gradients import Gradient, of_the_loss
 from helpers.training.recipe import AUTOCAST, Recipe
 from helpers.training.team import Stack, Team
 
@@ -38,8 +39,10 @@ class Step:
         networks: Team,
         recipe: Recipe,
         after_step: Callable[[Team], None] | None = None,
+        gradient: Gradient = of_the_loss,
     ):
         self.networks, self.recipe, self.after_step = networks, recipe, after_step
+        self.gradient = gradient
         weights = list(networks.parameters())
         self.device = weights[0].device
         self.on_gpu = self.device.type == "cuda"
@@ -83,8 +86,7 @@ class Step:
     def _advance(self, inputs: Inputs, targets: Tensor) -> None:
         self.optimiser.zero_grad(set_to_none=True)
         with autocast(self.device, self.recipe):
-            outputs = self.networks(inputs)
-        self.recipe.losses(outputs, targets).sum().backward()
+            self.gradient(self.networks, inputs, targets, self.recipe)
         self.optimiser.step()
         if self.after_step:
             with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Synthetic problems. A seed fixes a problem, whatever other seeds share its batch."""
+"""Linear problems. A seed fixes a problem, whatever other seeds share its batch."""
 
 from collections.abc import Iterable, Sequence
 from math import inf, log, pi
@@ -182,3 +182,23 @@ def smoothness(problem: LeastSquares | Classification) -> Tensor:
 def _normal(seed: int, *shape: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def random_minima(seed: int, count: int) -> list[Tensor]:
+    """Gradients at minima, (examples, parameters), of all shapes and kinds.
+
+    Up to 40 examples in up to 8 directions, more examples than directions or fewer;
+    spectra from flat to steep, lengths from equal to heavy-tailed.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    how = {"generator": generator, "dtype": torch.float64}
+    minima = []
+    for _ in range(count):
+        size = torch.rand(4, **how)
+        examples = int(3 + 38 * size[0])
+        features = int(2 + 7 * size[1])
+        steepness, tails = 2 * size[2], 1.5 * size[3]
+        spectrum = torch.arange(1, features + 1) ** -steepness
+        lengths = (tails * torch.randn(examples, 1, **how)).exp()
+        minima.append(lengths * torch.randn(examples, features, **how) * spectrum)
+    return minima

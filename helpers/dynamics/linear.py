@@ -1,4 +1,4 @@
-"""The algorithms under test, as endless streams of iterates, batched over seeds.
+"""Descents on linear models, as endless streams of iterates, batched over seeds.
 
 A stream yields its start first, so that `after(stream, k)` is the k-th iterate. Weights
 have shape (..., seeds, features): settings may be stacked in front of the seeds.

@@ -1,0 +1,78 @@
+"""The algorithms under test, on small problems: one file a subject.
+
+They are batched over seeds and settings, in double precision, and know no theory.
+"""
+
+from helpers.dynamics.label_noise import (
+    descent,
+    jacobian,
+    label_noise_sgd,
+    largest_curvature,
+    mean_square,
+    sampled,
+    slope,
+    snapshots,
+    trace,
+    turned_noise_sgd,
+)
+from helpers.dynamics.linear import (
+    absolute_subgradient,
+    adagrad,
+    adam,
+    after,
+    conjugate_gradients,
+    coordinate_descent,
+    gradient,
+    gradient_descent,
+    heavy_ball,
+    nesterov,
+    normalised_descent,
+    path,
+    preconditioned,
+    predictions,
+    residual,
+    sgd,
+)
+from helpers.dynamics.stability import (
+    blow_up_rate,
+    errors_along,
+    every_batch,
+    linear_sgd,
+    log_growth,
+    mixture,
+)
+
+__all__ = [
+    "absolute_subgradient",
+    "adagrad",
+    "adam",
+    "after",
+    "blow_up_rate",
+    "conjugate_gradients",
+    "coordinate_descent",
+    "descent",
+    "errors_along",
+    "every_batch",
+    "gradient",
+    "gradient_descent",
+    "heavy_ball",
+    "jacobian",
+    "label_noise_sgd",
+    "largest_curvature",
+    "linear_sgd",
+    "log_growth",
+    "mean_square",
+    "mixture",
+    "nesterov",
+    "normalised_descent",
+    "path",
+    "preconditioned",
+    "predictions",
+    "residual",
+    "sampled",
+    "sgd",
+    "slope",
+    "snapshots",
+    "trace",
+    "turned_noise_sgd",
+]
