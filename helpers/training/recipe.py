@@ -58,7 +58,8 @@ class Recipe:
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of each member, from (members, batch[, outputs])."""
-        outputs = outputs.float()
+        if outputs.dtype != torch.float64:
+            outputs = outputs.float()
         if self.loss == "square":
             half = (outputs - targets).square() / 2
             return half.flatten(1).sum(1) / half.shape[1]
