@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,8 @@ class Checkpoint:
         self.written = time.monotonic()
 
     def load(self) -> Any | None:
-        """What was written last; nothing if it is absent or cut short."""
-        try:
-            return torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception:  # absent, or not whole: the run begins anew
-            return None
+        """What was written last, if it can be gone on from."""
+        return read(self.path)
 
     def due(self) -> bool:
         return time.monotonic() - self.written >= SECONDS_APART
@@ -36,6 +34,18 @@ class Checkpoint:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def read(path: Path) -> Any | None:
+    """Nothing if the file is absent, cut short, or older than BOOK_RECORDS allows."""
+    wanted = dials.read()
+    try:
+        made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        if wanted.records == "fresh" and made < wanted.fresh_since:
+            return None
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # whatever is wrong with it, it is made anew
+        return None
 
 
 def write(path: Path, state: Any) -> None:
