@@ -6,7 +6,7 @@ python -m benchmarks.page
 import json
 from pathlib import Path
 
-from benchmarks import sweep
+from benchmarks import sweep, throughput
 from benchmarks.counts import counts
 from helpers import figures
 
@@ -95,6 +95,21 @@ def helpers_table(found: dict) -> str:
     return "\n".join(lines)
 
 
+def throughput_table() -> str:
+    """Images a second against the batch size, where that has been measured."""
+    if not throughput.OUT.exists():
+        return ""
+    found = json.loads(throughput.OUT.read_text())
+    lines = ["| batch | loop | images a second | of peak |", "|---|---|---|---|"]
+    for row in found["rows"]:
+        low, middle, high = row["images a second"]
+        rate = f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"
+        peak = f"{row['of peak']:.1%}".replace("%", " %") if row["of peak"] else ""
+        lines.append(f"| {row['batch']} | {row['loop']} | {rate} | {peak} |")
+    about = {"network": found["network"], "device": found["device"]}
+    return THROUGHPUT.format(table="\n".join(lines), **about)
+
+
 def draw(rows: list[dict]) -> None:
     """Cost against error of the Frobenius norm, convolutional network, ten outputs."""
     import matplotlib.pyplot as plt
@@ -140,6 +155,7 @@ def main() -> None:
             alt=alt,
             goals=goal_table(rows, counts()),
             sweep=sweep.table(json.loads(sweep.OUT.read_text())["rows"]),
+            throughput=throughput_table(),
             tables="\n\n".join(sections),
             others=helpers_table(others),
             share=f"{others['data share']:.1%}".replace("%", " %"),
@@ -147,6 +163,17 @@ def main() -> None:
     )
     draw(rows)
 
+
+THROUGHPUT = """
+### Images a second
+
+One epoch of {network} at several batch sizes, by the clock, median and range of
+repeats in which the loops take turns, on {device}: the `DataLoader` loop; this book's
+loop in float32, in bfloat16 without a recorded graph, as it is, and with several
+networks at once.
+
+{table}
+"""
 
 TEXT = """# Benchmarks
 
@@ -201,7 +228,7 @@ transformed pictures; shuffling and augmenting take {share} of a step of the lar
 them.
 
 {others}
-
+{throughput}
 ## Many small runs
 
 A sweep of small models is another kind of work: what limits it is not arithmetic but

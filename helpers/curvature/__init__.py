@@ -8,7 +8,7 @@ example is fitted it is the Hessian.  The Gram matrix K = W W^T has the same non
 spectrum as n G, and is small.
 """
 
-from helpers.curvature.gram import Gram, gram
+from helpers.curvature.gram import Gram, gram, trace
 from helpers.curvature.lanczos import (
     Density,
     Eigenvalues,
@@ -60,4 +60,5 @@ __all__ = [
     "spectral_density",
     "stability_threshold",
     "top_eigenvalues",
+    "trace",
 ]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from helpers.curvature.checks import check_problem
 from helpers.curvature.kernel import jacobian_gram
 from helpers.curvature.losses import Loss, half_square, output_curvature
+from helpers.curvature.sweep import SeedsOf, row_norms
 
 
 class Gram(NamedTuple):
@@ -64,12 +65,33 @@ def gram(
     chunk: examples in one forward pass.
     """
     check_problem(model, inputs, targets, loss)
-
-    def roots(outputs: Tensor, examples: slice) -> Tensor:
-        return output_curvature(loss, outputs, targets[examples]).root.mT
-
+    roots = _roots(targets, loss)
     kernel, outputs = jacobian_gram(
         model, inputs, roots, rows=rows, memory=memory, chunk=chunk
     )
     residual = output_curvature(loss, outputs, targets).residual
     return Gram(kernel, residual, loss(outputs, targets).item())
+
+
+@torch.no_grad()
+def trace(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    loss: Loss = half_square,
+    *,
+    chunk: int = 32,
+) -> float:
+    """tr G, exact as well: the norms of the rows of W, and no Gram matrix."""
+    check_problem(model, inputs, targets, loss)
+    norms = row_norms(model, inputs, _roots(targets, loss), chunk)
+    return norms.sum(dtype=torch.float64).item() / len(inputs)
+
+
+def _roots(targets: Tensor, loss: Loss) -> SeedsOf:
+    """The rows of S_i^T, for a chunk of examples."""
+
+    def roots(outputs: Tensor, examples: slice) -> Tensor:
+        return output_curvature(loss, outputs, targets[examples]).root.mT
+
+    return roots

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from helpers.curvature.checks import check_problem
 from helpers.curvature.kernel import jacobian_gram
-from helpers.curvature.layers import find_layers
 from helpers.curvature.losses import Loss, half_square, output_curvature
-from helpers.curvature.sweep import sweep
+from helpers.curvature.sweep import row_norms
 
 PILOT = 16  # with one direction, one example in 16 gets two more rows
 
@@ -120,12 +119,8 @@ def sketch_trace(
         above = targets[drawn.examples[part]]
         return drawn.signs[part] @ output_curvature(loss, outputs, above).root.mT
 
-    layers = find_layers(model, inputs[:1])
-    norms = []
-    for block in sweep(model, layers, inputs[drawn.examples], seeds_of, chunk):
-        signals = zip(layers, block.inputs, block.deltas, strict=True)
-        norms.append(sum(layer.square_norms(x, d) for layer, x, d in signals))
-    return _mean_of_owners(torch.cat(norms).flatten(), drawn.owners, len(inputs))
+    norms = row_norms(model, inputs[drawn.examples], seeds_of, chunk).flatten()
+    return _mean_of_owners(norms, drawn.owners, len(inputs))
 
 
 @torch.no_grad()

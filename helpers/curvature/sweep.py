@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from helpers.curvature.layers import Layer
+from helpers.curvature.layers import Layer, find_layers
 
 SeedsOf = Callable[[Tensor, slice], Tensor]
 
@@ -77,6 +77,18 @@ def sweep(
             [inputs[examples] if whole else next(below) for whole in at_model],
             [seeds if whole else next(pulled) for whole in at_model],
         )
+
+
+def row_norms(
+    model: nn.Module, inputs: Tensor, seeds_of: SeedsOf, chunk: int
+) -> Tensor:
+    """The squares |J_i^T e_ir|^2 (n, R), without forming a row."""
+    layers = find_layers(model, inputs[:1])
+    norms = []
+    for block in sweep(model, layers, inputs, seeds_of, chunk):
+        signals = zip(layers, block.inputs, block.deltas, strict=True)
+        norms.append(sum(layer.square_norms(x, d) for layer, x, d in signals))
+    return torch.cat(norms)
 
 
 def _pull_back(

@@ -2,11 +2,13 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -164,18 +166,26 @@ class Run:
             for part, seed in zip(self.examples, self.seeds, strict=True)
         ]
         inputs, targets = self.step.arranged(shown)
-        for start in range(
-            0, self.steps_an_epoch * self.recipe.batch, self.recipe.batch
-        ):
-            part = slice(start, start + self.recipe.batch)
-            rate = self.recipe.rate_at(self.steps, self.steps_an_epoch)
-            self.step(inputs, targets, part, rate)
-            self.steps += 1
-            self._probe()
+        batch = self.recipe.batch
+        with self._own_chance():
+            for start in range(0, self.steps_an_epoch * batch, batch):
+                rate = self.recipe.rate_at(self.steps, self.steps_an_epoch)
+                self.step(inputs, targets, slice(start, start + batch), rate)
+                self.steps += 1
+                self._probe()
         self.epochs += 1
         last = self.epochs == self.recipe.epochs
         if last or self.epochs % self.recipe.check_every == 0:
             self._check()
+
+    @contextmanager
+    def _own_chance(self) -> Iterator[None]:
+        """What a gradient draws hangs on seeds and epoch, like all that is drawn."""
+        on_gpu = self.device.type == "cuda"
+        with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
+            mixed = np.random.SeedSequence((*self.seeds, self.epochs))
+            torch.manual_seed(int(mixed.generate_state(1)[0]))
+            yield
 
     def _check(self) -> None:
         """Look at the clean training set; keep the weights of those that fit."""

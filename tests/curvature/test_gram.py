@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers.curvature import Gram, gram, half_square, kernel
+from helpers.curvature import Gram, gram, half_square, kernel, trace
 from helpers.curvature.layers import PatchLayer, find_layers
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -16,6 +16,7 @@ def test_kernel_holds_the_gauss_newton_matrix(any_case, dtype, problem, error):
     tolerance = TOLERANCE[dtype]
     assert abs(found.trace / dense.trace() - 1) < tolerance
     assert abs(found.frobenius / dense.norm() - 1) < tolerance
+    assert abs(trace(*case, chunk=2) / dense.trace() - 1) < tolerance
     spectrum = torch.linalg.eigvalsh(dense).flip(0)
     values = found.eigenvalues()
     shared = min(len(values), len(spectrum))

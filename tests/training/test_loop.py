@@ -9,7 +9,7 @@ from torch import nn
 
 from helpers import networks
 from helpers.dials import BookError
-from helpers.training import Examples, Recipe, estimate, outputs, train
+from helpers.training import Examples, Recipe, estimate, gradients, outputs, train
 from helpers.training.epochs import epoch
 
 
@@ -196,6 +196,24 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(make, tmp_path, monkeypatch
     for one, other in zip(whole, mended, strict=True):
         torch.testing.assert_close(weights(one), weights(other))
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_what_a_gradient_draws_hangs_on_the_seed_alone():
+    """Whatever was drawn before; and what is drawn after does not notice."""
+
+    def after(seed, before):
+        torch.manual_seed(before)
+        net, own = networks.build("mlp", inputs=(6,), outputs=1), blobs(0, classes=2)
+        own = Examples(own.inputs, own.targets * 2.0 - 1)
+        recipe = Recipe(0.01, 3, 10, loss="square", accuracy=None)
+        kicked = gradients.turned_noise(1.0)
+        train([net], [own], recipe, [seed], gradient=kicked)
+        return weights(net), torch.rand(1)
+
+    (one, next_one), (two, next_two) = after(5, before=1), after(5, before=2)
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+    assert next_one != next_two
+    assert not torch.equal(one, after(6, before=1)[0])
 
 
 def test_bf16_reaches_the_same_loss():
