@@ -206,6 +206,11 @@ deadline: float | None = None  # on time.monotonic(); `record --minutes` sets it
 seen: list[tuple[Run, Any, "Shelf"]] | None = None  # `verify` looks over our shoulder
 
 
+def late() -> bool:
+    """Whether the minutes given are over."""
+    return deadline is not None and time.monotonic() > deadline
+
+
 def timed(run: Run, spec: Any) -> tuple[Any, dict[str, Any]]:
     """The result, and where it came from: this runs where the work is done."""
     start = time.perf_counter()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from helpers import records
 from helpers.training.checkpoint import Checkpoint
 from helpers.training.epochs import Examples, epoch, steps_an_epoch
 from helpers.training.gradients import Gradient, of_the_loss
@@ -61,8 +62,8 @@ def train(
     are functions of a network, called at the steps of `probe_at`; `after_step` may
     change the weights after every step, and `gradient` says what a step descends (see
     `training.gradients`). A run whose `checkpoint` has a name goes on where it was, if
-    it was killed. What nothing is gained for by training together goes one after the
-    other: networks other than stacks of matrices, on a CPU.
+    it was killed or `record --minutes` was up. What nothing is gained for by training
+    together goes one after the other: networks other than stacks of matrices, on a CPU.
     """
     seeds, device = list(seeds), torch.device(device or best_device())
     how = {"probes": probes, "probe_at": probe_at, "after_step": after_step}
@@ -85,8 +86,11 @@ def train(
         while not run.over():
             run.epoch()
             bar.update()
-            if kept and kept.due():
+            late = records.late() and not run.over()
+            if kept and (late or kept.due()):
                 kept.save(run.state())
+            if kept and late:
+                raise records.TimeIsUp("time is up: run the same command again")
     if kept:
         kept.remove()
     return run.finish()

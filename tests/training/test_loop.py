@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import networks
+from helpers import networks, records
 from helpers.dials import BookError
 from helpers.training import Examples, Recipe, estimate, gradients, outputs, train
 from helpers.training.epochs import epoch
@@ -196,6 +196,20 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(make, tmp_path, monkeypatch
     for one, other in zip(whole, mended, strict=True):
         torch.testing.assert_close(weights(one), weights(other))
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_a_run_whose_time_is_up_goes_on_at_the_next_call(tmp_path, monkeypatch):
+    monkeypatch.setenv("BOOK_DATA", str(tmp_path))
+    recipe = Recipe(0.05, 3, 10, momentum=0.9, accuracy=None)
+    whole, late = mlp(0), mlp(0)
+    train([whole], [blobs(0)], recipe, [0])
+    monkeypatch.setattr(records, "deadline", 0.0)
+    for _ in range(2):  # an epoch each
+        with pytest.raises(records.TimeIsUp):
+            train([mlp(0)], [blobs(0)], recipe, [0], checkpoint="trial")
+    end = train([late], [blobs(0)], recipe, [0], checkpoint="trial")
+    torch.testing.assert_close(weights(late), weights(whole))
+    assert end[0].epochs == 3
 
 
 def test_what_a_gradient_draws_hangs_on_the_seed_alone():
