@@ -100,12 +100,16 @@ def throughput_table() -> str:
     if not throughput.OUT.exists():
         return ""
     found = json.loads(throughput.OUT.read_text())
-    lines = ["| batch | loop | images a second | of peak |", "|---|---|---|---|"]
+    head = "| batch | loop | images a second | of peak | shuffling |"
+    lines = [head, "|---|---|---|---|---|"]
     for row in found["rows"]:
         low, middle, high = row["images a second"]
         rate = f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"
         peak = f"{row['of peak']:.1%}".replace("%", " %") if row["of peak"] else ""
-        lines.append(f"| {row['batch']} | {row['loop']} | {rate} | {peak} |")
+        data = f"{row['data share']:.1%}".replace("%", " %")
+        data = data if row["loop"] == "ours" else ""  # of whose epoch it is a share
+        cells = [f"{row['batch']}", row["loop"], rate, peak, data]
+        lines.append(f"| {' | '.join(cells)} |")
     about = {"network": found["network"], "device": found["device"]}
     return THROUGHPUT.format(table="\n".join(lines), **about)
 
@@ -170,7 +174,8 @@ THROUGHPUT = """
 One epoch of {network} at several batch sizes, by the clock, median and range of
 repeats in which the loops take turns, on {device}: the `DataLoader` loop; this book's
 loop in float32, in bfloat16 without a recorded graph, as it is, and with several
-networks at once.
+networks at once. The last column is the part of our epoch that goes into shuffling and
+augmenting.
 
 {table}
 """

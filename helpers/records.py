@@ -206,9 +206,9 @@ deadline: float | None = None  # on time.monotonic(); `record --minutes` sets it
 seen: list[tuple[Run, Any, "Shelf"]] | None = None  # `verify` looks over our shoulder
 
 
-def late() -> bool:
-    """Whether the minutes given are over."""
-    return deadline is not None and time.monotonic() > deadline
+def late(ahead: float = 0.0) -> bool:
+    """Whether the minutes given are over, or will be in so many seconds."""
+    return deadline is not None and time.monotonic() + ahead > deadline
 
 
 def timed(run: Run, spec: Any) -> tuple[Any, dict[str, Any]]:
@@ -274,7 +274,7 @@ def _cluster() -> Iterator[Executor]:
 
 
 def _stop_if_late(next_run: float, left: int) -> None:
-    if left and deadline is not None and time.monotonic() + next_run > deadline:
+    if left and late(next_run):
         raise TimeIsUp(f"time is up with {left} runs to go: run the same command again")
 
 

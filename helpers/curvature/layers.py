@@ -17,6 +17,8 @@ from torch.nn.functional import pad
 
 PATCH_BUFFER = 2**21  # entries: larger buffers leave the cache and cost page faults
 
+PLAIN = torch.contiguous_format
+
 
 @dataclass(frozen=True, eq=False)
 class PatchLayer:
@@ -97,7 +99,9 @@ class FunctionLayer:
             return vmap(vjp(output, parameters)[1])(example_deltas)[0]
 
         parameters = {name: p.detach() for name, p in self.parameters.items()}
-        rows = vmap(gradients)(inputs.detach(), deltas)
+        # vmap knows one memory format only, and trained networks have another
+        plain = (x.detach().clone(memory_format=PLAIN) for x in (inputs, deltas))
+        rows = vmap(gradients)(*plain)
         flat = torch.cat([row.flatten(2) for row in rows.values()], 2)
         return flat[:, :, part, None]
 

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from helpers import networks
 from helpers.curvature import Gram, gram, half_square, kernel, trace
 from helpers.curvature.layers import PatchLayer, find_layers
 
@@ -29,6 +30,18 @@ def test_square_loss_kernel_is_jacobian_gram(square_case, dtype, problem, error)
     case = problem(*square_case, dtype=dtype)
     rows = case.jacobian().flatten(0, 1)
     assert error(gram(*case).kernel, rows @ rows.T) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("side", [8, 16])  # at 8 the last images are single pixels
+def test_the_order_in_memory_does_not_matter(side):
+    """Trained networks come with their channels last."""
+    how = {"inputs": (1, side, side), "width": 4, "norm": "group"}
+    model = networks.build("resnet18", **how).double().eval()
+    inputs = torch.randn(3, 1, side, side, dtype=torch.float64)
+    case = model, inputs, torch.zeros(3, 10, dtype=torch.float64)
+    expected = trace(*case)
+    model.to(memory_format=torch.channels_last)
+    assert trace(*case) == pytest.approx(expected, rel=1e-10)
 
 
 def test_residual_gives_the_gradients(any_case, problem, error):
