@@ -76,7 +76,7 @@ def gram_rows(on: Bed, repeats: int) -> tuple[curvature.Gram, list[dict]]:
     for dtype in (torch.float32, torch.bfloat16):
         spent, found[dtype] = cost(
             on,
-            lambda dtype=dtype: curvature.gram(*on.problem, rows=dtype),
+            lambda dtype=dtype: curvature.gram(*on.problem, dtype=dtype),
             1 if heavy else repeats,
         )
         rows.append(
@@ -127,7 +127,7 @@ def sketch_rows(
         def run(seed: int) -> dict[str, float]:
             generator = torch.Generator().manual_seed(1000 + seed)
             return curvature.sketch(
-                *on.problem, directions=directions, rows=rows, generator=generator
+                *on.problem, directions=directions, dtype=rows, generator=generator
             )._asdict()
 
         return run

@@ -69,7 +69,7 @@ class Bench:
 
     def recipe(self, precision: str) -> Recipe:
         how = {"momentum": 0.9, "augment": True, "precision": precision}
-        forever = {"accuracy": None, "check_every": 10**6}
+        forever = {"stop_accuracy": None, "check_every": 10**6}
         return Recipe(0.01, 10**6, self.batch, **how, **forever)
 
     def run(self, precision: str = "bf16", count: int = 1) -> Run:

@@ -1,6 +1,7 @@
 """The dials that a reader may turn, read from the environment in this one place."""
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,13 @@ class BookError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+class TimeIsUp(BookError):
+    """The minutes given are spent; what was finished is kept."""
+
+    def __init__(self, left: str = ""):
+        super().__init__(f"time is up{left}: run the same command again")
+
+
 @dataclass(frozen=True)
 class Dials:
     scale: str  # BOOK_SCALE: quick, laptop or paper
@@ -30,6 +38,10 @@ class Dials:
     records_folder: Path  # BOOK_RECORDS_FOLDER
     data: Path  # BOOK_DATA: where data sets lie
     executor: str  # BOOK_EXECUTOR: empty, or the address of a Dask scheduler
+    deadline: float | None  # BOOK_DEADLINE, of the clock: `record --minutes` sets it
+
+    def past_deadline(self, seconds_ahead: float = 0.0) -> bool:
+        return self.deadline is not None and time.time() + seconds_ahead > self.deadline
 
 
 _STARTED = datetime.now(UTC)
@@ -48,6 +60,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Dials:
         ),
         data=_folder("BOOK_DATA", get("BOOK_DATA"), "data"),
         executor=_scheduler("BOOK_EXECUTOR", get("BOOK_EXECUTOR", "")),
+        deadline=float(get("BOOK_DEADLINE", 0)) or None,
     )
 
 

@@ -1,23 +1,44 @@
-"""Where a number came from: code, versions, device."""
+"""Where a number came from: code, versions, device, data."""
 
+import ast
 import functools
 import hashlib
+import io
 import platform
 import subprocess
+import sys
+import tokenize
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from helpers import dials
 
 PACKAGES = ("torch", "numpy", "scipy")
+# They carry a result from place to place and cannot change it. (What images are read
+# is in the fingerprint of the data, not in that of the code.)
+PLUMBING = {
+    *("helpers.dials", "helpers.records", "helpers.provenance"),
+    *("helpers.images.sources", "helpers.images.folders"),
+    "helpers.training.checkpoint",
+}
+Place = tuple[str, str]  # a module, and a name that it defines
+_modules_of_specs: set[str] = set()
 
 
-def here() -> dict[str, Any]:
+def capture(spec: Any) -> dict[str, Any]:
+    """What is known where and when the spec has run."""
     return _fixed() | {
+        "code": code_of(type(spec)),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "scale": dials.read().scale,
         "device": device(),
+        "data": [
+            {"name": images.source, "fingerprint": images.fingerprint}
+            for images in getattr(spec, "sources", tuple)()
+        ],
     }
 
 
@@ -31,25 +52,141 @@ def device() -> str:
 
 
 @functools.cache
+def code_of(kind: type) -> str:
+    """A digest of every definition in helpers that the class leads to.
+
+    Comments, docstrings and white space do not count, nor does what is not reached.
+    """
+    _modules_of_specs.add(kind.__module__)
+    parts = hashlib.sha256()
+    for place, text in sorted(reached(kind.__module__, kind.__name__).items()):
+        parts.update(f"{place} {text}\n".encode())
+    return parts.hexdigest()[:16]
+
+
+def reached(module: str, name: str) -> dict[Place, str]:
+    """The text of each definition that this one uses, directly or not."""
+    found: dict[Place, str] = {}
+    waiting = [(module, name)]
+    while waiting:
+        place = waiting.pop()
+        source = _Source.of(place[0])
+        if place in found or source is None:
+            continue
+        if place[1] in source.definitions:
+            node = source.definitions[place[1]]
+            found[place] = source.text(node)
+            waiting += source.used_by(node)
+        elif place[1] in source.imports:
+            waiting += source.imported(place[1])
+    return found
+
+
+class _Source:
+    """One module of the package, read as text."""
+
+    def __init__(self, module: str, text: str):
+        self.module = module
+        self.lines = _without_comments(text).splitlines()
+        tree = ast.parse(text)
+        self.definitions = dict(_definitions(tree))
+        self.imports: dict[str, Place] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    self.imports[alias.asname or alias.name] = node.module, alias.name
+
+    @staticmethod
+    @functools.cache
+    def of(module: str) -> "_Source | None":
+        """Read once; nothing for what is not ours."""
+        path = _path(module)
+        return path and _Source(module, path.read_text())
+
+    def text(self, node: ast.stmt) -> str:
+        """The definition without its docstrings, on one line."""
+        silent = {
+            line
+            for inner in ast.walk(node)
+            if isinstance(inner, ast.FunctionDef | ast.ClassDef)
+            and ast.get_docstring(inner) is not None
+            for line in range(inner.body[0].lineno, inner.body[0].end_lineno + 1)
+        }
+        first = min([node.lineno, *(d.lineno for d in _decorators(node))])
+        kept = (n for n in range(first, node.end_lineno + 1) if n not in silent)
+        return " ".join(" ".join(self.lines[n - 1] for n in kept).split())
+
+    def used_by(self, node: ast.stmt) -> Iterator[Place]:
+        """What its names stand for; of a module, only what is taken from it."""
+        attributes = {}
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
+                attributes[id(inner.value)] = inner.attr
+        for inner in ast.walk(node):
+            if not isinstance(inner, ast.Name):
+                continue
+            if inner.id in self.definitions:
+                yield self.module, inner.id
+            elif inner.id in self.imports:
+                yield from self.imported(inner.id, attributes.get(id(inner)))
+
+    def imported(self, name: str, attribute: str | None = None) -> Iterator[Place]:
+        module, taken = self.imports[name]
+        whole = _Source.of(f"{module}.{taken}")
+        if whole is None:
+            yield module, taken
+        elif attribute:
+            yield whole.module, attribute
+        else:  # handed on as it is: anything in it may be used
+            yield from ((whole.module, each) for each in whole.definitions)
+
+
+def _path(module: str) -> Path | None:
+    """Its file in helpers; or, for the module of a spec written elsewhere, its own."""
+    if module in PLUMBING:
+        return None
+    if module.split(".")[0] != "helpers":
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return Path(file) if file and module in _modules_of_specs else None
+    stem = dials.ROOT.joinpath(*module.split("."))
+    places = stem.with_suffix(".py"), stem / "__init__.py"
+    return next((path for path in places if path.is_file()), None)
+
+
+def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                for inner in ast.walk(target):
+                    if isinstance(inner, ast.Name):
+                        yield inner.id, node
+
+
+def _decorators(node: ast.stmt) -> list[ast.expr]:
+    return getattr(node, "decorator_list", [])
+
+
+def _without_comments(text: str) -> str:
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(lines)
+
+
+@functools.cache
 def _fixed() -> dict[str, Any]:
     versions = {name: metadata.version(name) for name in PACKAGES}
-    return {
-        "commit": _commit(),
-        "code": code_fingerprint(),
-        "versions": {"python": platform.python_version()} | versions,
-    }
+    return _commit() | {"versions": {"python": platform.python_version()} | versions}
 
 
-def code_fingerprint() -> str:
-    """Of every line of the package, where no commit can tell."""
-    digest = hashlib.sha256()
-    folder = dials.ROOT / "helpers"
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+def _commit() -> dict[str, Any]:
+    """Of the tree that ran, and whether that tree was the commit's."""
 
-
-def _commit() -> str:
     def git(*words: str) -> str:
         run = subprocess.run(
             ["git", "-C", str(dials.ROOT), *words], capture_output=True, text=True
@@ -60,5 +197,5 @@ def _commit() -> str:
         commit = git("rev-parse", "HEAD")
         changed = git("status", "--porcelain", "--", "helpers", "book")
     except OSError:  # no git on this machine
-        return "unknown"
-    return (commit or "unknown") + ("+changes" if commit and changed else "")
+        return {"commit": "unknown", "clean": False}
+    return {"commit": commit or "unknown", "clean": bool(commit) and not changed}

@@ -163,7 +163,7 @@ def test_verdicts_survive_another_numeric_back_end(tmp_path, chapter):
 
 MUTATIONS = {
     "the units' bend": (
-        "training/team.py",
+        "training/ensemble.py",
         "inputs = inputs.relu()",
         "inputs = inputs * 1",
         "bad_minima",

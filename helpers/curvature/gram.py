@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from helpers.curvature.checks import check_problem
 from helpers.curvature.kernel import jacobian_gram
 from helpers.curvature.losses import Loss, half_square, output_curvature
-from helpers.curvature.sweep import SeedsOf, row_norms
+from helpers.curvature.backward_pass import SeedsOf, row_norms
 
 
 class Gram(NamedTuple):
@@ -51,23 +51,23 @@ def gram(
     targets: Tensor,
     loss: Loss = half_square,
     *,
-    rows: torch.dtype | None = None,
+    dtype: torch.dtype | None = None,
     memory: float = 1.5,
     chunk: int = 32,
 ) -> Gram:
     """The exact Gram matrix, with the gradients held a few layers at a time.
 
-    rows: dtype in which per-example gradients are held and multiplied; None is the
+    dtype: that in which per-example gradients are held and multiplied; None is the
         model's own.  bfloat16 is about four times as fast where the hardware has it,
         and each entry of K is then rounded to three digits.
     memory: GiB for per-example gradients; what does not fit is split into several
-        sweeps over the data.
+        passes over the data.
     chunk: examples in one forward pass.
     """
     check_problem(model, inputs, targets, loss)
     roots = _roots(targets, loss)
     kernel, outputs = jacobian_gram(
-        model, inputs, roots, rows=rows, memory=memory, chunk=chunk
+        model, inputs, roots, dtype=dtype, memory=memory, chunk=chunk
     )
     residual = output_curvature(loss, outputs, targets).residual
     return Gram(kernel, residual, loss(outputs, targets).item())

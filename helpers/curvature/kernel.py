@@ -8,7 +8,7 @@ from scipy.linalg import blas
 from torch import Tensor, nn
 
 from helpers.curvature.layers import Layer, PatchLayer, find_layers
-from helpers.curvature.sweep import SeedsOf, sweep
+from helpers.curvature.backward_pass import SeedsOf, backward_pass
 
 SYRK = {torch.float32: blas.ssyrk, torch.float64: blas.dsyrk}
 PANELS = 16  # the lower triangle in 16 panels costs 53 % of the square
@@ -21,7 +21,7 @@ def jacobian_gram(
     inputs: Tensor,
     seeds_of: SeedsOf,
     *,
-    rows: torch.dtype | None,
+    dtype: torch.dtype | None,
     memory: float,
     chunk: int,
 ) -> tuple[Tensor, Tensor]:
@@ -32,7 +32,7 @@ def jacobian_gram(
     layers = find_layers(model, inputs[:1])
     example = model(inputs[:1])
     n, seeds = len(inputs), seeds_of(example, slice(0, 1)).shape[1]
-    dtype = rows or example.dtype
+    dtype = dtype or example.dtype
     wide = torch.promote_types(dtype, torch.float32)
     kernel = torch.zeros(n * seeds, n * seeds, dtype=wide, device=example.device)
     columns = max(1, int(memory * GIB / (n * seeds * dtype.itemsize)))
@@ -51,9 +51,9 @@ class Piece(NamedTuple):
 
 
 def plan(layers: list[Layer], n: int, seeds: int, columns: int) -> list[list[Piece]]:
-    """Groups of pieces with at most `columns` columns of J, one sweep for each.
+    """Groups of pieces with at most `columns` columns of J, one backward pass for each.
 
-    They start at the output: a sweep differentiates only down to its lowest layer.
+    They start at the output: a pass differentiates only down to its lowest layer.
     """
     groups, room = [[]], columns
     for layer in reversed(layers):
@@ -90,14 +90,14 @@ def _add_group(
     dtype: torch.dtype,
     chunk: int,
 ) -> Tensor:
-    """One sweep: add the group's share of K to its lower triangle."""
+    """One backward pass: add the group's share of K to its lower triangle."""
     ghosts = [piece.layer for piece in group if piece.part is None]
     pieces = [piece for piece in group if piece.part is not None]
     layers = [*ghosts, *(piece.layer for piece in pieces)]
     kept = [([], []) for _ in ghosts]
     rows = _Rows(kernel, len(inputs), pieces, dtype)
     outputs = []
-    for block in sweep(model, layers, inputs, seeds_of, chunk):
+    for block in backward_pass(model, layers, inputs, seeds_of, chunk):
         outputs.append(block.outputs)
         signals = list(zip(block.inputs, block.deltas, strict=True))
         for ghost, keep, (below, deltas) in zip(ghosts, kept, signals, strict=False):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from helpers.curvature.checks import check_problem
 from helpers.curvature.kernel import jacobian_gram
 from helpers.curvature.losses import Loss, half_square, output_curvature
-from helpers.curvature.sweep import row_norms
+from helpers.curvature.backward_pass import SeedsOf, row_norms
 
 PILOT = 16  # with one direction, one example in 16 gets two more rows
 
@@ -22,15 +22,13 @@ PILOT = 16  # with one direction, one example in 16 gets two more rows
 class Sketch(NamedTuple):
     """Of the Gauss-Newton matrix G; errors are standard errors.
 
-    The trace and frobenius^2 are unbiased.  alignment, as in `alignment`, is a ratio of
-    unbiased estimates, and nan unless asked for.
+    The trace and frobenius^2 are unbiased.
     """
 
     trace: float
     trace_error: float
     frobenius: float
     frobenius_error: float
-    alignment: float
 
 
 class Rows(NamedTuple):
@@ -56,48 +54,32 @@ def sketch(
     loss: Loss = half_square,
     *,
     directions: int = 1,
-    align: bool = False,
-    rows: torch.dtype | None = None,
+    dtype: torch.dtype | None = None,
     memory: float = 1.5,
     chunk: int = 32,
     generator: torch.Generator | None = None,
 ) -> Sketch:
-    """Trace, Frobenius norm and perhaps the alignment of SGD noise, by sketching.
+    """Trace and Frobenius norm, by sketching.
 
     directions: sign vectors for each example.
-    align: also estimate the alignment, with one more row for each example.
-    rows, memory, chunk: as for `gram`.
+    dtype, memory, chunk: as for `gram`.
     """
     check_problem(model, inputs, targets, loss)
     drawn = _draw(model, inputs, directions, generator)
-
-    def seeds_of(outputs: Tensor, part: slice) -> Tensor:
-        above = targets[drawn.examples[part]]
-        root, residual = output_curvature(loss, outputs, above)
-        seeds = drawn.signs[part] @ root.mT
-        gradient = residual[:, None] @ root.mT
-        return torch.cat([seeds, gradient], 1) if align else seeds
-
-    kernel, outputs = jacobian_gram(
+    seeds_of = _seeds(drawn, targets, loss)
+    kernel, _ = jacobian_gram(
         model,
         inputs[drawn.examples],
         seeds_of,
-        rows=rows,
+        dtype=dtype,
         memory=memory,
         chunk=chunk,
     )
     n, total = len(inputs), len(drawn.examples)
-    kernel = kernel.view(total, directions + align, total, directions + align)
-    signed = kernel[:, :directions, :, :directions].flatten(0, 1).flatten(1)
-    trace, trace_error = _mean_of_owners(signed.diagonal(), drawn.owners, n)
-    square, square_error = _square_norm(signed, drawn.owners, n)
-    mu = math.nan
-    if align:
-        across = kernel[:n, directions, :, :directions].flatten(1)
-        value = loss(outputs[:n], targets).item()
-        mu = _noise_curvature(across, drawn.owners) / (2 * value * square)
+    trace, trace_error = _mean_of_owners(kernel.diagonal(), drawn.owners, n)
+    square, square_error = _square_norm(kernel, drawn.owners, n)
     root = math.sqrt(square)
-    return Sketch(trace, trace_error, root, square_error / (2 * root), mu)
+    return Sketch(trace, trace_error, root, square_error / (2 * root))
 
 
 @torch.no_grad()
@@ -114,11 +96,7 @@ def sketch_trace(
     """An unbiased trace and its standard error: row norms alone, no Gram matrix."""
     check_problem(model, inputs, targets, loss)
     drawn = _draw(model, inputs, directions, generator)
-
-    def seeds_of(outputs: Tensor, part: slice) -> Tensor:
-        above = targets[drawn.examples[part]]
-        return drawn.signs[part] @ output_curvature(loss, outputs, above).root.mT
-
+    seeds_of = _seeds(drawn, targets, loss)
     norms = row_norms(model, inputs[drawn.examples], seeds_of, chunk).flatten()
     return _mean_of_owners(norms, drawn.owners, len(inputs))
 
@@ -142,6 +120,14 @@ def _draw(
     size = (len(examples), directions, output.shape[1])
     bits = torch.randint(2, size, device=device, generator=generator)
     return Rows(examples.to(output.device), (2 * bits - 1).to(output))
+
+
+def _seeds(drawn: Rows, targets: Tensor, loss: Loss) -> SeedsOf:
+    def seeds_of(outputs: Tensor, part: slice) -> Tensor:
+        above = targets[drawn.examples[part]]
+        return drawn.signs[part] @ output_curvature(loss, outputs, above).root.mT
+
+    return seeds_of
 
 
 def _mean_of_owners(values: Tensor, owners: Tensor, n: int) -> tuple[float, float]:
@@ -193,10 +179,3 @@ def _square_norm(kernel: Tensor, owners: Tensor, n: int) -> tuple[float, float]:
         variance += n * (n - len(blocks)) * blocks.var().item() / len(blocks)
     return total.item() / n**2, math.sqrt(variance) / n**2
 
-
-def _noise_curvature(across: Tensor, owners: Tensor) -> float:
-    """tr(Sigma G) from the products (n, rows) of the gradients with the sketch."""
-    n = len(across)
-    weights = _weights(owners, n)
-    second = across.double().square().mean(0) - across.double().mean(0).square()
-    return (weights * second).sum().item() / n

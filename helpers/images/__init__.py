@@ -15,9 +15,10 @@ from helpers.images.sources import (
     cinic10,
     datasets,
     digits,
+    load_split,
     restricted_imagenet,
 )
-from helpers.images.table import Images, pooled_pair, subset, table
+from helpers.images.table import Images, subset, table
 
 __all__ = [
     "Images",
@@ -29,7 +30,7 @@ __all__ = [
     "datasets",
     "digits",
     "gaussian_pixels",
-    "pooled_pair",
+    "load_split",
     "random_labels",
     "random_pixels",
     "restricted_imagenet",

@@ -1,5 +1,7 @@
 """Where images come from: embedded, downloaded, or in folders that the reader has."""
 
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -84,6 +86,27 @@ def restricted_imagenet(split: str, side: int = 64) -> Images:
     ]
     name = f"Restricted ImageNet ({side}×{side})"
     return folders.decoded(root, listed, name, side)
+
+
+def load_split(name: str, split: str) -> Images:
+    """The data set of that name, read once."""
+    if name not in SOURCES:
+        raise BookError(f"no data set {name!r}: choose {', '.join(SOURCES)}")
+    return _loaded(name, split, dials.read().data)
+
+
+@cache
+def _loaded(name: str, split: str, folder: Path) -> Images:
+    return SOURCES[name](split)
+
+
+SOURCES = {
+    "digits": digits,
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "cinic10": cinic10,
+    "restricted_imagenet": restricted_imagenet,
+}
 
 
 def _from_torchvision(kind: str, name: str, folder: str, split: str) -> Images:

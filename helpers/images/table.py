@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from helpers.dials import BookError
 
@@ -53,21 +52,3 @@ def subset(images: Images, count: int, seed: int) -> Images:
         own = images.labels[order] == label
         rank[own] = torch.arange(int(own.sum()))
     return images.only(order[rank.argsort(stable=True)][:count])
-
-
-def pooled_pair(
-    train: Images, test: Images, labels: tuple[int, int] = (0, 1), square: int = 4
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Two classes as targets ±1, their images averaged over squares and standardised.
-
-    The testbed on which a network trains in seconds and its curvature is exact.
-    """
-    chosen = [part.only(_either(part.labels, labels)) for part in (train, test)]
-    small = [avg_pool2d(part.standardised(like=chosen[0]), square) for part in chosen]
-    signs = [1 - 2 * (part.labels == labels[1]).float() for part in chosen]
-    (a, b), (c, d) = zip(small, signs, strict=True)
-    return (a.flatten(1), b), (c.flatten(1), d)
-
-
-def _either(labels: Tensor, pair: tuple[int, int]) -> Tensor:
-    return (labels == pair[0]) | (labels == pair[1])

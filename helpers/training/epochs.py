@@ -39,7 +39,7 @@ def epoch(examples: Examples, recipe: Recipe, seed: int, number: int) -> Example
     draw = Generator().manual_seed(seed * SEEDS_APART + number)
     size = len(examples.targets)
     count = steps_an_epoch(examples, recipe) * recipe.batch
-    if recipe.replace:
+    if recipe.with_replacement:
         order = torch.randint(size, (count,), generator=draw)
     else:
         order = torch.randperm(size, generator=draw)[:count]

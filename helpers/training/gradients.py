@@ -1,6 +1,6 @@
 """What a step descends, where it is not the recipe's loss on the batch as it is.
 
-Each is a function of the team, a batch, its targets and the recipe that leaves its
+Each is a function of the ensemble, a batch, its targets and the recipe that leaves its
 gradient in the weights; `train(..., gradient=...)` takes it.
 """
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from helpers.training.ensemble import BatchedMLP, Ensemble
 from helpers.training.recipe import Recipe
-from helpers.training.team import Stack, Team
 
-Gradient = Callable[[Team, Tensor, Tensor, Recipe], None]
+Gradient = Callable[[Ensemble, Tensor, Tensor, Recipe], None]
 
 
-def of_the_loss(
-    networks: Team, inputs: Tensor, targets: Tensor, recipe: Recipe
+def loss_gradient(
+    networks: Ensemble, inputs: Tensor, targets: Tensor, recipe: Recipe
 ) -> None:
     recipe.losses(networks(inputs), targets).sum().backward()
 
@@ -26,17 +26,17 @@ def sharpness_aware(radius: float) -> Gradient:
     """SAM: the gradient at the end of a step of length `radius` uphill."""
 
     def gradient(
-        networks: Team, inputs: Tensor, targets: Tensor, recipe: Recipe
+        networks: Ensemble, inputs: Tensor, targets: Tensor, recipe: Recipe
     ) -> None:
         weights = list(networks.parameters())
-        of_the_loss(networks, inputs, targets, recipe)
+        loss_gradient(networks, inputs, targets, recipe)
         uphill = [w.grad for w in weights]
         uphill = resized(networks, uphill, radius / norms(networks, uphill))
         with torch.no_grad():
             torch._foreach_add_(weights, uphill)
         for w in weights:
             w.grad = None
-        of_the_loss(networks, inputs, targets, recipe)
+        loss_gradient(networks, inputs, targets, recipe)
         with torch.no_grad():
             torch._foreach_sub_(weights, uphill)
 
@@ -50,7 +50,7 @@ def turned_noise(noise: float) -> Gradient:
     """
 
     def gradient(
-        networks: Team, inputs: Tensor, targets: Tensor, recipe: Recipe
+        networks: Ensemble, inputs: Tensor, targets: Tensor, recipe: Recipe
     ) -> None:
         weights = list(networks.parameters())
         outputs = networks(inputs)
@@ -72,7 +72,7 @@ def penalised(strength: float) -> Gradient:
     """
 
     def gradient(
-        networks: Team, inputs: Tensor, targets: Tensor, recipe: Recipe
+        networks: Ensemble, inputs: Tensor, targets: Tensor, recipe: Recipe
     ) -> None:
         weights = list(networks.parameters())
         outputs = networks(inputs)
@@ -88,30 +88,32 @@ def flipped(share: float) -> Gradient:
     """The logistic loss of targets ±1; a share of them, drawn anew, is told wrongly."""
 
     def gradient(
-        networks: Team, inputs: Tensor, targets: Tensor, recipe: Recipe
+        networks: Ensemble, inputs: Tensor, targets: Tensor, recipe: Recipe
     ) -> None:
-        told = torch.where(torch.rand_like(targets) < share, -targets, targets)
-        softplus(-told * networks(inputs)).mean(1).sum().backward()
+        labels = torch.where(torch.rand_like(targets) < share, -targets, targets)
+        softplus(-labels * networks(inputs)).mean(1).sum().backward()
 
     return gradient
 
 
-def norms(networks: Team, parts: Sequence[Tensor]) -> Tensor:
-    """Of each member's share of `parts`, which is shaped like the team's weights."""
-    if isinstance(networks, Stack):
+def norms(networks: Ensemble, parts: Sequence[Tensor]) -> Tensor:
+    """Of each member's share of `parts`, shaped like the weights."""
+    if isinstance(networks, BatchedMLP):
         return sum(part.flatten(1).square().sum(1) for part in parts).sqrt()
     own = _by_member(networks, parts)
     return torch.stack([sum(p.square().sum() for p in mine) for mine in own]).sqrt()
 
 
-def resized(networks: Team, parts: Sequence[Tensor], factors: Tensor) -> list[Tensor]:
+def resized(
+    networks: Ensemble, parts: Sequence[Tensor], factors: Tensor
+) -> list[Tensor]:
     """Each member's share of `parts` times its factor."""
-    if isinstance(networks, Stack):
+    if isinstance(networks, BatchedMLP):
         return [p * factors.view(-1, *[1] * (p.dim() - 1)) for p in parts]
     own = _by_member(networks, parts)
     return [p * factor for mine, factor in zip(own, factors, strict=True) for p in mine]
 
 
-def _by_member(networks: Team, parts: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+def _by_member(networks: Ensemble, parts: Sequence[Tensor]) -> list[Sequence[Tensor]]:
     count = len(parts) // len(networks.members)
     return [parts[k : k + count] for k in range(0, len(parts), count)]

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers import records
+from helpers import dials
 from helpers.training.checkpoint import Checkpoint
+from helpers.training.ensemble import Ensemble, State, ensemble, stackable
 from helpers.training.epochs import Examples, epoch, steps_an_epoch
-from helpers.training.gradients import Gradient, of_the_loss
+from helpers.training.gradients import Gradient, loss_gradient
 from helpers.training.recipe import Recipe, correct
-from helpers.training.step import Step, autocast, best_device, together
-from helpers.training.team import State, Team, stackable, team
+from helpers.training.step import Step, autocast, best_device, stack_inputs
 
 Probe = Callable[[nn.Module], Any]
 AT_ONCE = 1000  # images in evaluation
@@ -38,7 +38,7 @@ class Outcome:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def over(self) -> bool:
+    def finished(self) -> bool:
         return self.fits or self.diverged
 
 
@@ -50,8 +50,8 @@ def train(
     *,
     probes: Mapping[str, Probe] | None = None,
     probe_at: Iterable[int] = (),
-    after_step: Callable[[Team], None] | None = None,
-    gradient: Gradient = of_the_loss,
+    after_step: Callable[[Ensemble], None] | None = None,
+    gradient: Gradient = loss_gradient,
     device: torch.device | str | None = None,
     checkpoint: str | None = None,
 ) -> list[Outcome]:
@@ -78,19 +78,19 @@ def train(
             for net, own, seed, name in members
         ]
     run = Run(networks, examples, recipe, seeds, device, after_step, gradient)
-    run.look(dict(probes or {}), set(probe_at))
+    run.attach_probes(dict(probes or {}), set(probe_at))
     kept = Checkpoint(checkpoint) if checkpoint else None
     if kept:
-        run.take_up(kept.load())
+        run.resume(kept.load())
     with _progress(recipe.epochs, run.epochs) as bar:
-        while not run.over():
+        while not run.finished():
             run.epoch()
             bar.update()
-            late = records.late() and not run.over()
-            if kept and (late or kept.due()):
+            past = dials.read().past_deadline() and not run.finished()
+            if kept and (past or kept.due()):
                 kept.save(run.state())
-            if kept and late:
-                raise records.TimeIsUp("time is up: run the same command again")
+            if kept and past:
+                raise dials.TimeIsUp
     if kept:
         kept.remove()
     return run.finish()
@@ -102,7 +102,7 @@ def estimate(
     """Seconds that the run takes at most, from one step of copies of the networks."""
     copies = [copy.deepcopy(network) for network in networks]
     few = [Examples(*(part[: recipe.batch] for part in one)) for one in examples]
-    run = Run(copies, few, replace(recipe, accuracy=None), [0] * len(copies))
+    run = Run(copies, few, replace(recipe, stop_accuracy=None), [0] * len(copies))
     run.epoch()  # warms up
     start = time.perf_counter()
     run.epoch()
@@ -121,22 +121,22 @@ class Run:
         seeds,
         device=None,
         after_step=None,
-        gradient=of_the_loss,
+        gradient=loss_gradient,
     ):
         self.device = torch.device(device or best_device())
         self.recipe, self.seeds = recipe, seeds
-        self.team = team(networks, self.device).train()
+        self.ensemble = ensemble(networks, self.device).train()
         self.originals = list(networks)
         placed = {id(part): part.to(self.device) for part in examples}
         self.examples = [placed[id(part)] for part in examples]
         self.steps_an_epoch = steps_an_epoch(examples[0], recipe)
-        self.step = Step(self.team, recipe, after_step, gradient)
+        self.step = Step(self.ensemble, recipe, after_step, gradient)
         self.outcomes = [Outcome() for _ in networks]
         self.kept: list[State | None] = [None for _ in networks]
         self.epochs = self.steps = 0
         self.probes, self.probe_at = {}, set()
 
-    def look(self, probes: dict[str, Probe], steps: set[int]) -> None:
+    def attach_probes(self, probes: dict[str, Probe], steps: set[int]) -> None:
         self.probes, self.probe_at = probes, steps
         self._probe()
 
@@ -145,24 +145,24 @@ class Run:
         return {
             "epochs": self.epochs,
             "steps": self.steps,
-            "weights": self.team.state_dict(),
+            "weights": self.ensemble.state_dict(),
             "optimiser": self.step.optimiser.state_dict(),
             "kept": self.kept,
             "outcomes": [asdict(outcome) for outcome in self.outcomes],
         }
 
-    def take_up(self, state: dict[str, Any] | None) -> None:
+    def resume(self, state: dict[str, Any] | None) -> None:
         if state is None:
             return
         self.epochs, self.steps = state["epochs"], state["steps"]
-        self.team.load_state_dict(state["weights"])
+        self.ensemble.load_state_dict(state["weights"])
         self.step.optimiser.load_state_dict(state["optimiser"])
         self.kept = state["kept"]
         self.outcomes = [Outcome(**outcome) for outcome in state["outcomes"]]
 
-    def over(self) -> bool:
+    def finished(self) -> bool:
         done = self.epochs >= self.recipe.epochs
-        return done or all(outcome.over for outcome in self.outcomes)
+        return done or all(outcome.finished for outcome in self.outcomes)
 
     def epoch(self) -> None:
         shown = [
@@ -171,7 +171,7 @@ class Run:
         ]
         inputs, targets = self.step.arranged(shown)
         batch = self.recipe.batch
-        with self._own_chance():
+        with self._seeded():
             for start in range(0, self.steps_an_epoch * batch, batch):
                 rate = self.recipe.rate_at(self.steps, self.steps_an_epoch)
                 self.step(inputs, targets, slice(start, start + batch), rate)
@@ -183,7 +183,7 @@ class Run:
             self._check()
 
     @contextmanager
-    def _own_chance(self) -> Iterator[None]:
+    def _seeded(self) -> Iterator[None]:
         """What a gradient draws hangs on seeds and epoch, like all that is drawn."""
         on_gpu = self.device.type == "cuda"
         with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
@@ -193,31 +193,33 @@ class Run:
 
     def _check(self) -> None:
         """Look at the clean training set; keep the weights of those that fit."""
-        accuracies, losses = measure(self.team, self.examples, self.recipe)
+        accuracies, losses = measure(self.ensemble, self.examples, self.recipe)
         for member, outcome in enumerate(self.outcomes):
-            if outcome.over:
+            if outcome.finished:
                 continue
             accuracy, loss = accuracies[member], losses[member]
             outcome.accuracy, outcome.loss = accuracy, loss
             outcome.steps, outcome.epochs = self.steps, self.epochs
             outcome.diverged = not isfinite(loss)
             outcome.fits = isfinite(loss) and self.recipe.fits(accuracy, loss)
-            if outcome.over:
-                self.kept[member] = self.team.state(member)
+            if outcome.finished:
+                self.kept[member] = self.ensemble.state(member)
 
     def _probe(self) -> None:
         if self.steps not in self.probe_at or not self.probes:
             return
-        self.team.eval()
-        for outcome, network in zip(self.outcomes, self.team.networks(), strict=True):
-            if not outcome.over:
+        self.ensemble.eval()
+        for outcome, network in zip(
+            self.outcomes, self.ensemble.networks(), strict=True
+        ):
+            if not outcome.finished:
                 seen = {name: probe(network) for name, probe in self.probes.items()}
                 outcome.history.append({"step": self.steps} | seen)
-        self.team.train()
+        self.ensemble.train()
 
     def finish(self) -> list[Outcome]:
         for member, network in enumerate(self.originals):
-            state = self.kept[member] or self.team.state(member)
+            state = self.kept[member] or self.ensemble.state(member)
             network.load_state_dict(state)
             network.cpu().eval()
         return self.outcomes
@@ -231,9 +233,15 @@ def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     return torch.cat([network(part.to(device)).cpu() for part in inputs.split(AT_ONCE)])
 
 
+def accuracy(network: nn.Module, examples: Examples) -> float:
+    """The share of examples whose target the network names, in evaluation mode."""
+    found = outputs(network, examples.inputs)
+    return correct(found[None], examples.targets[None]).float().mean().item()
+
+
 @torch.no_grad()
 def measure(
-    networks: Team, examples: Sequence[Examples], recipe: Recipe
+    networks: Ensemble, examples: Sequence[Examples], recipe: Recipe
 ) -> tuple[list[float], list[float]]:
     """The accuracy and the mean loss of each member on its examples."""
     networks.eval()
@@ -244,7 +252,7 @@ def measure(
         inputs = [one.inputs[part] for one in examples]
         targets = torch.stack([one.targets[part] for one in examples])
         with autocast(inputs[0].device, recipe):
-            outputs = networks(together(inputs, networks))
+            outputs = networks(stack_inputs(inputs, networks))
         hits += correct(outputs.float(), targets).sum(1)
         losses += recipe.losses(outputs, targets) * targets.shape[1]
     networks.train()

@@ -14,9 +14,8 @@ class Recipe:
     rate: float
     epochs: int  # at most: a run ends when all its networks fit
     batch: int = 128
-    optimiser: str = "sgd"  # or adam
     momentum: float = 0.0
-    decay: float = 0.0  # of all weights, as the coefficient of ½‖θ‖²
+    weight_decay: float = 0.0  # of all weights, as the coefficient of ½‖θ‖²
     warmup: int = 0  # steps over which the rate rises to its value
     drops: tuple[float, ...] = ()  # shares of the epochs after which it falls tenfold
     loss: str = "cross-entropy"  # or square: ½(output − target)², summed over outputs
@@ -24,10 +23,9 @@ class Recipe:
     label_noise: float = (
         0.0  # share of labels drawn anew; σ of what is added to targets
     )
-    smoothing: float = 0.0  # of labels
-    replace: bool = False  # each batch drawn independently of the others
-    accuracy: float | None = 1.0  # on the clean training set, in evaluation mode
-    loss_below: float | None = None  # likewise
+    with_replacement: bool = False  # each batch drawn independently of the others
+    stop_accuracy: float | None = 1.0  # on the clean training set, in evaluation mode
+    stop_loss: float | None = None  # likewise
     check_every: int = 1  # epochs between two looks at the training set
     precision: str = "float32"  # or bf16, for all but weights and losses
 
@@ -36,7 +34,6 @@ class Recipe:
             (not self.rate > 0, f"a rate of {self.rate} does not train: give one > 0"),
             (self.batch < 1, f"a batch of {self.batch} is empty: give 1 or more"),
             (self.label_noise < 0, "label noise cannot be negative: give 0 or more"),
-            (self.optimiser not in OPTIMISERS, _unknown(self.optimiser, OPTIMISERS)),
             (self.loss not in LOSSES, _unknown(self.loss, LOSSES)),
             (self.precision not in PRECISIONS, _unknown(self.precision, PRECISIONS)),
         ]
@@ -51,10 +48,10 @@ class Recipe:
 
     def fits(self, accuracy: float, loss: float) -> bool:
         """Whether a network may stop; without a criterion none does before the end."""
-        if self.accuracy is None and self.loss_below is None:
+        if self.stop_accuracy is None and self.stop_loss is None:
             return False
-        enough = self.accuracy is None or accuracy >= self.accuracy
-        return enough and (self.loss_below is None or loss <= self.loss_below)
+        enough = self.stop_accuracy is None or accuracy >= self.stop_accuracy
+        return enough and (self.stop_loss is None or loss <= self.stop_loss)
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of each member, from (members, batch[, outputs])."""
@@ -64,7 +61,7 @@ class Recipe:
             half = (outputs - targets).square() / 2
             return half.flatten(1).sum(1) / half.shape[1]
         flat = outputs.flatten(0, 1), targets.flatten()
-        each = cross_entropy(*flat, reduction="none", label_smoothing=self.smoothing)
+        each = cross_entropy(*flat, reduction="none")
         return each.view(targets.shape).mean(1)
 
 
@@ -81,7 +78,6 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
     return f"{name!r} is unknown: choose {' or '.join(known)}"
 
 
-OPTIMISERS = ("sgd", "adam")
 LOSSES = ("cross-entropy", "square")
 PRECISIONS = ("float32", "bf16")
 AUTOCAST = {"float32": torch.float32, "bf16": torch.bfloat16}

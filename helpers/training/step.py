@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
+from helpers.training.ensemble import BatchedMLP, Ensemble
 from helpers.training.epochs import Examples
-from helpers.training.gradients import Gradient, of_the_loss
+from helpers.training.gradients import Gradient, loss_gradient
 from helpers.training.recipe import AUTOCAST, Recipe
-from helpers.training.team import Stack, Team
 
 Inputs = Tensor | list[Tensor]
 WARM_UP = 3  # steps before a recording, as CUDA's libraries need them
@@ -26,9 +26,9 @@ def autocast(device: torch.device, recipe: Recipe) -> AbstractContextManager:
     return torch.autocast(device.type, kind, enabled, cache_enabled=False)
 
 
-def together(parts: Sequence[Tensor], networks: Team) -> Inputs:
-    """The inputs of all members, as their team takes them."""
-    return torch.stack(list(parts)) if isinstance(networks, Stack) else list(parts)
+def stack_inputs(parts: Sequence[Tensor], networks: Ensemble) -> Inputs:
+    """The inputs of all members, as their ensemble takes them."""
+    return torch.stack(list(parts)) if isinstance(networks, BatchedMLP) else list(parts)
 
 
 class Step:
@@ -36,10 +36,10 @@ class Step:
 
     def __init__(
         self,
-        networks: Team,
+        networks: Ensemble,
         recipe: Recipe,
-        after_step: Callable[[Team], None] | None = None,
-        gradient: Gradient = of_the_loss,
+        after_step: Callable[[Ensemble], None] | None = None,
+        gradient: Gradient = loss_gradient,
     ):
         self.networks, self.recipe, self.after_step = networks, recipe, after_step
         self.gradient = gradient
@@ -48,18 +48,13 @@ class Step:
         self.on_gpu = self.device.type == "cuda"
         self.rate = torch.tensor(recipe.rate, device=self.device)
         options = {"lr": self.rate if self.on_gpu else recipe.rate, "fused": True}
-        if recipe.optimiser == "adam":
-            kind = torch.optim.Adam
-            options["capturable"] = self.on_gpu
-        else:
-            kind = torch.optim.SGD
-            options["momentum"] = recipe.momentum
-        self.optimiser = kind(weights, weight_decay=recipe.decay, **options)
+        options |= {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
+        self.optimiser = torch.optim.SGD(weights, **options)
         self.graph = None
 
     def arranged(self, shown: Sequence[Examples]) -> tuple[Inputs, Tensor]:
         """An epoch of every member, ready to be sliced."""
-        inputs = together([part.inputs for part in shown], self.networks)
+        inputs = stack_inputs([part.inputs for part in shown], self.networks)
         return inputs, torch.stack([part.targets for part in shown])
 
     def __call__(

@@ -5,20 +5,21 @@ from typing import Any
 
 from torch import nn
 
-from helpers import dials, records
+from helpers import dials
+from helpers.records import name_of
 from helpers.training.checkpoint import read, write
 
 
-def prepared(
+def load_or_train(
     spec: Any, networks: Sequence[nn.Module], prepare: Callable[[], Any]
 ) -> None:
     """Give the networks the weights of that spec; `prepare` trains them if need be.
 
     The file is no record: it is not committed, and it is made anew whenever it is
-    absent, unreadable, or older than BOOK_RECORDS=fresh allows.
+    absent, unreadable, or older than BOOK_RECORDS=fresh allows. Its name says all that
+    made the weights, the code included.
     """
-    folder = dials.read().data / "weights"
-    path = folder / f"{type(spec).__name__}-{records.fingerprint(spec)}.pt"
+    path = dials.read().data / "weights" / f"{name_of(spec, with_code=True)}.pt"
     states = read(path)
     if states is None or len(states) != len(networks):
         prepare()

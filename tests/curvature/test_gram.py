@@ -136,7 +136,7 @@ def test_operation_count_is_the_formula():
     lower = (n * seeds) ** 2 * square * 17 / 32
     overlaps = (512 + seeds**2 * 2) * n**2 * 17 / 32
     with FlopCounterMode(display=False) as counter:
-        gram(model, inputs, torch.randn(64, 2), rows=torch.bfloat16)
+        gram(model, inputs, torch.randn(64, 2), dtype=torch.bfloat16)
     counted = counter.get_total_flops() / 2
     expected = forward + deltas + rows + lower + overlaps
     assert expected <= counted <= 1.1 * expected  # checks look at a few examples
@@ -148,7 +148,7 @@ def test_bfloat16_rows_are_close_and_not_equal(error):
     torch.manual_seed(0)
     model, inputs, targets = conv_net(), torch.randn(64, 2, 8, 8), torch.randn(64, 2)
     exact = gram(model, inputs, targets)
-    rounded = gram(model, inputs, targets, rows=torch.bfloat16)
+    rounded = gram(model, inputs, targets, dtype=torch.bfloat16)
     assert 1e-6 < error(rounded.kernel, exact.kernel) < 1e-2
     assert abs(rounded.trace / exact.trace - 1) < 2e-3
     assert abs(rounded.frobenius / exact.frobenius - 1) < 2e-3

@@ -49,7 +49,7 @@ def naive_square(case, seed: int) -> float:
         case.model,
         case.inputs,
         lambda outputs, part: signs[part].to(outputs),
-        rows=None,
+        dtype=None,
         memory=1,
         chunk=32,
     )
@@ -72,7 +72,7 @@ def test_control_sketched_eigenvalues_are_biased_upward(problem):
             case.model,
             case.inputs,
             lambda outputs, part, signs=signs: signs[part].to(outputs),
-            rows=None,
+            dtype=None,
             memory=1,
             chunk=32,
         )
@@ -158,7 +158,7 @@ def test_the_trace_never_forms_a_gram_matrix():
             sketch_trace(model, inputs, targets, directions=2)
         counts.append(counter.get_total_flops())
         with FlopCounterMode(display=False) as counter:
-            sketch_function(model, inputs, targets, directions=2, rows=torch.bfloat16)
+            sketch_function(model, inputs, targets, directions=2, dtype=torch.bfloat16)
         counts.append(counter.get_total_flops())
     assert counts[2] / counts[0] < 2
     assert counts[3] / counts[1] > 2.5

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from helpers import networks
-from helpers.training import Recipe, gradients, team
-from helpers.training.team import Stack
+from helpers.training import Recipe, ensemble, gradients
+from helpers.training.ensemble import BatchedMLP
 
 SQUARE = Recipe(0.1, 1, 4, loss="square")
 DRAW = torch.Generator().manual_seed(0)
@@ -21,9 +21,9 @@ def perceptrons():
 
 def gradient_of(networks_of, gradient, inputs=INPUTS):
     """Of each member, as one vector."""
-    group = team(networks_of, torch.device("cpu"))
+    group = ensemble(networks_of, torch.device("cpu"))
     gradient(group, inputs, TARGETS, SQUARE)
-    if isinstance(group, Stack):
+    if isinstance(group, BatchedMLP):
         names = [name for name, _ in networks_of[0].named_parameters()]
         parts = [group.stacked[name.replace(".", "_")].grad for name in names]
         return torch.cat([part.flatten(1) for part in parts], 1), group
@@ -48,7 +48,7 @@ def half_square(net, x, y):
 
 
 def test_of_the_loss_is_the_plain_gradient():
-    found, _ = gradient_of(perceptrons(), gradients.of_the_loss)
+    found, _ = gradient_of(perceptrons(), gradients.loss_gradient)
     torch.testing.assert_close(found, by_hand(half_square))
 
 
@@ -127,9 +127,9 @@ def test_a_share_of_the_labels_is_flipped(monkeypatch):
     coins = torch.linspace(0, 1, 12).view(3, 4)
     monkeypatch.setattr(torch, "rand_like", lambda _: coins)
     found, _ = gradient_of(perceptrons(), gradients.flipped(0.5))
-    told = torch.where(coins < 0.5, -TARGETS, TARGETS)
+    labels = torch.where(coins < 0.5, -TARGETS, TARGETS)
     rows = []
-    for net, x, y in zip(perceptrons(), INPUTS, told, strict=True):
+    for net, x, y in zip(perceptrons(), INPUTS, labels, strict=True):
         (1 + (-y * net(x)).exp()).log().mean().backward()
         rows.append(torch.cat([w.grad.flatten() for w in net.parameters()]))
     torch.testing.assert_close(found, torch.stack(rows))

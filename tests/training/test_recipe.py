@@ -5,7 +5,7 @@ import torch
 
 from helpers import networks
 from helpers.dials import BookError
-from helpers.training import Examples, Recipe, prepared
+from helpers.training import Examples, Recipe, load_or_train
 from helpers.training.epochs import epoch, steps_an_epoch
 from helpers.training.recipe import correct
 
@@ -38,9 +38,9 @@ def test_the_rate_rises_and_falls():
 def test_when_a_network_fits():
     assert Recipe(0.1, 1).fits(1.0, 5.0)
     assert not Recipe(0.1, 1).fits(0.999, 0.0)
-    assert Recipe(0.1, 1, accuracy=None, loss_below=0.1).fits(0.0, 0.1)
-    assert not Recipe(0.1, 1, loss_below=0.1).fits(1.0, 0.2)
-    assert not Recipe(0.1, 1, accuracy=None).fits(1.0, 0.0)
+    assert Recipe(0.1, 1, stop_accuracy=None, stop_loss=0.1).fits(0.0, 0.1)
+    assert not Recipe(0.1, 1, stop_loss=0.1).fits(1.0, 0.2)
+    assert not Recipe(0.1, 1, stop_accuracy=None).fits(1.0, 0.0)
 
 
 def test_what_is_correct():
@@ -76,7 +76,7 @@ def test_what_fills_no_batch_waits():
 
 
 def test_independent_batches_repeat_examples():
-    shown = epoch(numbered(), Recipe(0.1, 1, 10, replace=True), 0, 0)
+    shown = epoch(numbered(), Recipe(0.1, 1, 10, with_replacement=True), 0, 0)
     assert len(shown.inputs[:, 0, 0, 0].unique()) < 50
 
 
@@ -123,7 +123,7 @@ def test_prepared_weights_are_trained_once(tmp_path, monkeypatch):
             with torch.no_grad():
                 network[1].weight.fill_(7)
 
-        prepared(spec, [network], prepare)
+        load_or_train(spec, [network], prepare)
         return network[1].weight.unique().tolist()
 
     assert ask() == ask() == [7]

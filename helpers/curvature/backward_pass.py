@@ -49,7 +49,7 @@ class Block(NamedTuple):
     deltas: list[Tensor]
 
 
-def sweep(
+def backward_pass(
     model: nn.Module,
     layers: list[Layer],
     inputs: Tensor,
@@ -85,7 +85,7 @@ def row_norms(
     """The squares |J_i^T e_ir|^2 (n, R), without forming a row."""
     layers = find_layers(model, inputs[:1])
     norms = []
-    for block in sweep(model, layers, inputs, seeds_of, chunk):
+    for block in backward_pass(model, layers, inputs, seeds_of, chunk):
         signals = zip(layers, block.inputs, block.deltas, strict=True)
         norms.append(sum(layer.square_norms(x, d) for layer, x, d in signals))
     return torch.cat(norms)

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 State = dict[str, Tensor]
 
 
-def team(networks: Sequence[nn.Module], device: torch.device) -> "Team":
+def ensemble(networks: Sequence[nn.Module], device: torch.device) -> "Ensemble":
     """As one stack of matrices where all layers are linear; else side by side."""
-    kind = Stack if stackable(networks) and len(networks) > 1 else Team
+    kind = BatchedMLP if stackable(networks) and len(networks) > 1 else Ensemble
     return kind([network.to(device) for network in networks])
 
 
@@ -18,7 +18,7 @@ def stackable(networks: Sequence[nn.Module]) -> bool:
     return all(isinstance(layer, _SIMPLE) for layer in networks[0].children())
 
 
-class Team(nn.Module):
+class Ensemble(nn.Module):
     """Side by side: on a GPU each in a stream of its own, so that they overlap."""
 
     def __init__(self, networks: Sequence[nn.Module]):
@@ -54,7 +54,7 @@ class Team(nn.Module):
             network.load_state_dict(state)
 
 
-class Stack(Team):
+class BatchedMLP(Ensemble):
     """Members whose layers are linear: one batched matrix product a layer for all."""
 
     def __init__(self, networks: Sequence[nn.Module]):
