@@ -1,81 +1,121 @@
-"""A value against its criterion, with a control that must fail: the verdict."""
+"""Values against the criteria of `book/claims/`, each with a control that must fail.
 
-import html
-import json
+A chapter brings numbers; what they are put to stands in `book/claims/<chapter>.toml`,
+where no number that was measured can reach it.
+"""
+
 import math
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from helpers import dials
+from helpers import dials, ledger
 from helpers.dials import BookError
+from helpers.records import RecordStore
 
-MIME = "application/vnd.implicit-bias.claims+json"
-VERDICTS = {
-    "reproduced": "●",
-    "partly": "◐",
-    "not reproduced": "○",
-    "contradicts the source": "✕",
-    "vacuous": "∅",
-    "not run at this scale": "–",
-}
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-Spread = Literal["every seed", "mean"]
-Value = float | Sequence[float] | np.ndarray | None
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+Value = "float | Series | None"
+SAME = 1e-9  # relative: two numbers that differ by less are one
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A sentence, the number that decides it, and a setting in which it must fail.
+class Criterion:
+    """What a claim says, and the number that decides it: one table of the TOML file.
 
-    `value` is one number, or one a seed; `over` says what the criterion is put to: the
-    worst seed, or the far end of the 95 % interval of the mean. The control is judged
-    by its *best* end. A claim that misses its criterion and reaches `refuted_at` as
-    well contradicts its source. A value of None was not run at this scale.
+    `over` says what the criterion is put to: every seed, the 95 % interval of the mean,
+    or the one run there is. A claim that misses its criterion and reaches `refuted_at`
+    as well contradicts its source.
     """
 
     id: str
     statement: str
     source: str
-    value: Value
-    control: tuple[str, Value]
-    at_most: float = math.inf
+    said: Literal["source", "sharpened", "book"]
+    quantity: str = ""
     at_least: float = -math.inf
-    over: Spread = "every seed"
+    at_most: float = math.inf
+    over: Literal["every seed", "mean", "one run"] = "every seed"
+    control: str = ""
     refuted_at: float | None = None
-    seeds: Iterable[int] | None = None  # by default, as many as there are values
+    log: bool = False  # the mean's interval is taken on the logarithm
+    within: tuple[float, float] = (-math.inf, math.inf)  # no interval leaves this
+    records: tuple[str, ...] = ()  # the sweeps behind it
+    quick: bool = False  # the verdict must hold at `quick`, too
+    unpaired: str = ""  # why the control has other seeds than the value
+    changed: str = ""  # what was changed after a run, and why
+    since: str = ""  # the commit in which the criterion first stood
+    seen: str = ""  # whether its value had been seen by then
+    withdrawn: str = ""  # why it is no longer judged
 
     def __post_init__(self):
-        if math.isinf(self.at_most) and math.isinf(self.at_least):
-            raise BookError(f"{self.id} has no criterion: give at_most or at_least")
+        missing = {
+            "said is one of source, sharpened, book": self.said not in SAID,
+            "it has neither at_least nor at_most": not self.bounds,
+            "it has no control": not self.control,
+            "its quantity is not named": not self.quantity,
+            "over is one of every seed, mean, one run": self.over not in OVER,
+        }
+        for what, is_wrong in missing.items():
+            if is_wrong and not self.withdrawn:
+                raise BookError(f"{self.id} in book/claims/: {what}")
 
     @property
-    def interval(self) -> tuple[float, float]:
-        return _interval(self.value, self.over)
+    def bounds(self) -> dict[str, float]:
+        ends = {"at_least": self.at_least, "at_most": self.at_most}
+        return {name: end for name, end in ends.items() if math.isfinite(end)}
 
-    @property
-    def criterion(self) -> str:
-        if math.isinf(self.at_least):
-            return f"≤ {_digits(self.at_most)}"
-        if math.isinf(self.at_most):
-            return f"≥ {_digits(self.at_least)}"
-        return f"in [{_digits(self.at_least)}, {_digits(self.at_most)}]"
+    def met_by(self, interval: tuple[float, float]) -> bool:
+        """Over the whole interval."""
+        return self.at_least <= interval[0] and interval[1] <= self.at_most
+
+    def missed_by(self, interval: tuple[float, float]) -> bool:
+        """Over the whole interval; what is not a number misses nothing."""
+        return interval[1] < self.at_least or self.at_most < interval[0]
+
+    def refuted_by(self, interval: tuple[float, float]) -> bool:
+        if self.refuted_at is None:
+            return False
+        if self.refuted_at > self.at_most:
+            return interval[0] >= self.refuted_at
+        return interval[1] <= self.refuted_at
+
+    def interval(self, value: Value) -> tuple[float, float]:
+        """All that was measured, or the 95 % t-interval of its mean."""
+        if value is None:
+            return math.nan, math.nan
+        values = np.atleast_1d(np.asarray(value, dtype=float))
+        if self.over != "mean" or len(values) == 1:
+            return float(values.min()), float(values.max())
+        ends = np.exp(_t(np.log(values))) if self.log else _t(values)
+        return tuple(np.clip(ends, *self.within).tolist())
+
+
+SAID = ("source", "sharpened", "book")
+OVER = ("every seed", "mean", "one run")
+
+
+class Claim(NamedTuple):
+    """A criterion, and the numbers put to it."""
+
+    criterion: Criterion
+    value: Value
+    control: Value
+    scale: str
+    runs: tuple[str, ...] = ()  # names of the records behind it
 
     @property
     def met(self) -> bool:
-        """Over the whole interval."""
-        low, high = self.interval
-        return self.at_least <= low and high <= self.at_most
+        return self.criterion.met_by(self.criterion.interval(self.value))
 
     @property
     def control_fails(self) -> bool:
-        """Over its whole interval; a control that is not a number proves nothing."""
-        low, high = _interval(self.control[1], self.over)
-        return high < self.at_least or self.at_most < low
+        return self.criterion.missed_by(self.criterion.interval(self.control))
 
     @property
     def verdict(self) -> str:
@@ -85,207 +125,259 @@ class Claim:
             return "vacuous"
         if self.met:
             return "reproduced"
-        low, high = self.interval
-        if low <= self.at_most and self.at_least <= high:
-            return "partly"
-        return "contradicts the source" if self._refuted() else "not reproduced"
-
-    def _refuted(self) -> bool:
-        if self.refuted_at is None:
-            return False
-        low, high = self.interval
-        too_high = self.refuted_at > self.at_most
-        return low >= self.refuted_at if too_high else high <= self.refuted_at
-
-    def _seeds(self) -> Iterable[int]:
-        if self.seeds is not None:
-            return self.seeds
-        return dials.seeds(np.size(self.value)) if np.size(self.value) > 1 else ()
+        interval = self.criterion.interval(self.value)
+        if not self.criterion.missed_by(interval):
+            return "undecided"
+        refuted = self.criterion.refuted_by(interval)
+        return "contradicts the source" if refuted else "not reproduced"
 
     def as_data(self) -> dict[str, Any]:
-        label, control = self.control
+        """What is stored: the keys are those that claims.json publishes."""
+        asked, unit = self.criterion, _unit(self.value)
         return {
-            "id": self.id,
-            "source": self.source,
-            "statement": self.statement,
+            "id": asked.id,
+            "statement": asked.statement,
+            "quantity": asked.quantity,
+            "source": asked.source,
+            "said": asked.said,
             "verdict": self.verdict,
-            "scale": dials.read().scale,
-            "value": _centre(self.value, self.over),
-            "interval": _rounded(self.interval),
-            "over": self.over if np.size(self.value) > 1 else "one run",
-            "criterion": self.criterion,
+            "scale": self.scale,
+            "value": _centre(self.value, asked),
+            "interval": _rounded(asked.interval(self.value)),
+            "values": _listed(self.value),
+            "over": asked.over,
+            "unit": unit,
+            "units": _names(self.value),
+            "criterion": asked.bounds,
             "control": {
-                "label": label,
-                "interval": _rounded(_interval(control, self.over)),
+                "label": asked.control,
+                "interval": _rounded(asked.interval(self.control)),
+                "values": _listed(self.control),
             },
-            "seeds": list(self._seeds()),
+            "sweeps": list(asked.records),
+            "records": list(self.runs),
+            "quick": asked.quick,
+            "since": asked.since,
+            "seen": asked.seen,
+            "changed": asked.changed,
         }
 
 
 class Ledger(list[Claim]):
-    """Checked claims: a table for readers, data for the scorecard, text for nbval."""
+    """Judged claims: a table for readers, data for the scorecard, text for nbval."""
+
+    def __init__(self, chapter: str, claims: Iterable[Claim]):
+        super().__init__(claims)
+        self.chapter = chapter
 
     def __str__(self) -> str:
         """Stable text, without a measured digit: this is what nbval compares."""
         return "\n".join(
-            f"{claim.id} | {claim.verdict} | {dials.read().scale} | "
+            f"{claim.criterion.id} | {claim.verdict} | {claim.scale} | "
             f"inside the criterion: {_yes(claim.met)} | "
             f"control outside: {_yes(claim.control_fails)}"
             for claim in self
         )
 
+    @cached_property
+    def bundle(self) -> dict[str, Any]:
+        return {
+            "chapter": self.chapter,
+            "records_root": RecordStore(self.chapter).root(),
+            "claims": [claim.as_data() for claim in self],
+        }
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        rows = [claim.as_data() for claim in self]
-        return {"text/html": table(rows), "text/plain": str(self), MIME: rows}
+        shown = ledger.table(self.bundle["claims"])
+        return {
+            "text/html": shown,
+            "text/plain": str(self),
+            ledger.MIME: self.bundle,
+        }
 
 
-def check(*claims: Claim) -> Ledger:
-    """The claims with their verdicts, to be shown and stored in the notebook."""
-    names = [claim.id for claim in claims]
-    for name in names:
-        if names.count(name) > 1:
-            raise BookError(f"two claims are called {name}: give each its own id")
-    return Ledger(claims)
+def load(chapter: str) -> dict[str, Criterion]:
+    """The chapter's criteria, in the order of the page; without those withdrawn."""
+    return {
+        name: asked for name, asked in load_all(chapter).items() if not asked.withdrawn
+    }
 
 
-def table(rows: list[dict[str, Any]], *, with_chapter: bool = False) -> str:
-    """An HTML table of stored claims."""
-    heads = ["", "Claim", "Measured", "Criterion", "Control", "Source"]
-    if with_chapter:
-        heads.insert(1, "Chapter")
-    head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
-    body = "\n".join(_row(row, with_chapter) for row in rows)
-    return (
-        "<div class='claims-frame'><table class='claims'>\n"
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
-    )
-
-
-def badge(verdict: str) -> str:
-    kind = verdict.split(" the ")[0].split(" at ")[0].replace(" ", "-")
-    return f"<span class='verdict verdict-{kind}'>{VERDICTS[verdict]} {verdict}</span>"
-
-
-def chapters() -> list[str]:
-    """The notebooks of the table of contents, in its order, that hold claims."""
-    names = re.findall(r"file:\s*(\S+)", (dials.ROOT / "_toc.yml").read_text())
-    notebooks = [name for name in names if notebook(name).is_file()]
-    return [name for name in notebooks if name != "scorecard"]
-
-
-def notebook(chapter: str) -> Path:
-    return dials.ROOT / "book" / f"{chapter}.ipynb"
-
-
-def stored(path: Path) -> list[dict[str, Any]]:
-    """The claims that a stored notebook shows its reader."""
+def load_all(chapter: str) -> dict[str, Criterion]:
+    path = dials.ROOT / "book" / "claims" / f"{chapter}.toml"
     try:
-        cells = json.loads(path.read_text())["cells"]
+        tables = tomllib.loads(path.read_text())
     except FileNotFoundError:
-        raise BookError(f"no chapter {path.stem!r}: {path} is not there") from None
-    except (ValueError, KeyError, TypeError):
-        raise BookError(f"{path} is no notebook: restore it with git") from None
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    if not outputs:
-        raise BookError(f"{path} was never executed: run `make reproduce`")
-    found = [
-        output["data"][MIME] for output in outputs if MIME in output.get("data", ())
-    ]
-    return [row | {"chapter": path.stem} for rows in found for row in rows]
+        raise BookError(f"{chapter} has no criteria: write {path}") from None
+    except tomllib.TOMLDecodeError as wrong:
+        raise BookError(f"{path} cannot be read: {wrong}") from None
+    return {name: _criterion(name, keys, path.name) for name, keys in tables.items()}
 
 
-def scorecard() -> list[dict[str, Any]]:
-    """Every claim of the stored notebooks, in the order of the book."""
-    return [row for chapter in chapters() for row in stored(notebook(chapter))]
+def judge(
+    chapter: str,
+    values: Mapping[str, tuple[Value, Value]],
+    tables: "Mapping[str, DataFrame] | None" = None,
+) -> Ledger:
+    """Every claim of the chapter with its verdict, from its value and its control.
 
-
-def as_text(rows: list[dict[str, Any]]) -> str:
-    """For a terminal."""
-    return "\n".join(
-        f"{row['id']:8} {VERDICTS[row['verdict']]} {row['verdict']:22} {row['scale']:7}"
-        f" {measured(row):32} {row['criterion']:16} {row['statement']}"
-        for row in rows
+    A number stands for itself; what has seeds is a series over them (see `each`).
+    `tables` holds the sweeps, by name, from which recorded values were taken.
+    """
+    criteria = load(chapter)
+    if unlike := criteria.keys() ^ values.keys():
+        raise BookError(
+            f"{', '.join(sorted(unlike))}: in one of book/claims/{chapter}.toml and "
+            "the notebook, but not in both"
+        )
+    return Ledger(
+        chapter,
+        (
+            _judged(asked, *values[name], tables or {})
+            for name, asked in criteria.items()
+        ),
     )
 
 
-def as_markdown(rows: list[dict[str, Any]]) -> str:
-    """For the README."""
-    lines = ["| claim | statement | verdict | scale |", "|---|---|---|---|"]
-    for row in rows:
-        sign = f"{VERDICTS[row['verdict']]} {row['verdict']}"
-        lines.append(f"| {row['id']} | {row['statement']} | {sign} | {row['scale']} |")
-    return "\n".join(lines)
+def each(values: Any, **unit: Iterable[Any]) -> "Series":
+    """Values over what they vary with: `each(gap, seed=seeds)`, `each(x, angle=…)`."""
+    import pandas as pd
+
+    ((name, index),) = unit.items()
+    return pd.Series(np.asarray(values, float), pd.Index(list(index), name=name))
 
 
-def measured(row: dict[str, Any]) -> str:
-    if row["value"] is None:
-        return "–"
-    if row["over"] == "one run":
-        return _digits(row["value"])
-    return f"{_digits(row['value'])} [{_range(row['interval'])}]"
+def _judged(
+    asked: Criterion, value: Value, control: Value, tables: "Mapping[str, DataFrame]"
+) -> Claim:
+    for part in (value, control):
+        _check_kind(asked, part)
+    if value is not None:
+        if control is None:
+            raise BookError(f"{asked.id}: its control was not measured")
+        if np.size(value) != np.size(control) and not asked.unpaired:
+            raise BookError(
+                f"{asked.id}: {np.size(value)} values and {np.size(control)} of the "
+                "control: measure both alike, or say why not as `unpaired`"
+            )
+        if _arithmetic(np.ravel(value), np.ravel(control)):
+            raise BookError(
+                f"{asked.id}: its control is arithmetic on the value and can decide "
+                "nothing: measure a setting in which the effect is absent"
+            )
+    if value is None or not asked.records:
+        return Claim(asked, value, control, dials.read().scale)
+    return _with_records(asked, value, control, tables)
 
 
-def _row(row: dict[str, Any], with_chapter: bool) -> str:
-    control = _range(row["control"]["interval"], " to ")
-    over = "together" if row["over"] == "one run" else row["over"]
-    seeds = f"<br><small>{len(row['seeds'])} seeds, {over}</small>"
-    cells = [
-        f"{badge(row['verdict'])}<br><small>{row['scale']}</small>",
-        f"<strong>{row['id']}</strong> {html.escape(row['statement'])}",
-        measured(row) + (seeds if row["seeds"] else ""),
-        row["criterion"],
-        f"{html.escape(row['control']['label'])}: {control}",
-        html.escape(row["source"]),
-    ]
-    if with_chapter:
-        cells.insert(1, f"<a href='{row['chapter']}.html'>{row['chapter']}</a>")
-    filters = (
-        f"data-verdict='{row['verdict']}' data-source='{html.escape(row['source'])}'"
-    )
-    return f"<tr {filters}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+def _with_records(
+    asked: Criterion, value: Value, control: Value, tables: "Mapping[str, DataFrame]"
+) -> Claim:
+    """Scale and seeds are those of the records."""
+    absent = [name for name in asked.records if name not in tables]
+    if absent:
+        raise BookError(f"{asked.id}: hand over the table of the sweep {absent[0]!r}")
+    frames = [tables[name] for name in asked.records]
+    scales = {scale for frame in frames for scale in frame["scale"].unique()}
+    if len(scales) > 1:
+        raise BookError(f"{asked.id}: its records are of several scales: {scales}")
+    known = {seed for frame in frames if "seed" in frame for seed in frame["seed"]}
+    strange = set(_names(value)) - known if _unit(value) == "seed" else ()
+    if strange:
+        raise BookError(f"{asked.id}: no record has the seed {min(strange)}")
+    runs = sorted({name for frame in frames for name in frame["record"]})
+    return Claim(asked, value, control, scales.pop(), tuple(runs))
 
 
-def _interval(value: Value, over: Spread) -> tuple[float, float]:
+def _check_kind(asked: Criterion, value: Value) -> None:
+    """A number for one run, a series with a named index for several; else refused."""
     if value is None:
-        return math.nan, math.nan
-    values = np.asarray(value, dtype=float).ravel()
-    if over == "every seed" or len(values) == 1:
-        return float(values.min()), float(values.max())
+        return
+    if asked.over == "one run":
+        if np.ndim(value) != 0:
+            raise BookError(f"{asked.id} is judged over one run: give one number")
+    elif _unit(value) is None:
+        raise BookError(
+            f"{asked.id}: say what its values vary with, as in "
+            "`claims.each(values, seed=seeds)`"
+        )
+
+
+def _arithmetic(value: np.ndarray, control: np.ndarray) -> bool:
+    """Whether one can be had from the other without an experiment."""
+    value, control = value.astype(float), control.astype(float)
+    if value.shape != control.shape or not np.isfinite([value, control]).all():
+        return False
+    if np.ptp(control) <= SAME * np.abs(control).max() and len(control) > 1:
+        return False  # all alike: it says the same at every seed
+    if _alike(np.sort(value), np.sort(control)):
+        return True
+    forms = [-value, 1 / value] if np.all(value) else [-value]
+    if any(_alike(form, control) for form in forms):
+        return True
+    return len(value) > 2 and any(_on_a_line(x, control) for x in [value, *forms])
+
+
+def _on_a_line(x: np.ndarray, y: np.ndarray) -> bool:
+    if np.ptp(x) <= SAME * np.abs(x).max():
+        return False
+    return _alike(np.polyval(np.polyfit(x, y, 1), x), y)
+
+
+def _alike(first: np.ndarray, second: np.ndarray) -> bool:
+    return bool(np.abs(first - second).max() <= SAME * np.abs(second).max())
+
+
+def _criterion(name: str, keys: dict[str, Any], file: str) -> Criterion:
+    known = {field.name for field in fields(Criterion)}
+    if strange := keys.keys() - known:
+        raise BookError(f"{file}: {name} has the unknown key {min(strange)!r}")
+    tuples = {key: tuple(v) for key, v in keys.items() if isinstance(v, list)}
+    try:
+        return Criterion(name, **keys | tuples)
+    except TypeError:
+        needed = {"statement", "source", "said"} - keys.keys()
+        raise BookError(f"{file}: {name} lacks {', '.join(sorted(needed))}") from None
+
+
+def _t(values: np.ndarray) -> np.ndarray:
     from scipy.stats import t
 
     half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
-    return float(values.mean() - half), float(values.mean() + half)
+    return np.array([values.mean() - half, values.mean() + half])
 
 
-def _range(interval: list[float] | None, between: str = ", ") -> str:
-    if interval is None:
-        return "not a number"
-    low, high = map(_digits, interval)
-    return low if low == high else f"{low}{between}{high}"
+def _unit(value: Value) -> str | None:
+    return getattr(getattr(value, "index", None), "name", None)
 
 
-def _digits(value: float) -> str:
-    """Three digits at most, and powers of ten as they are printed in a book."""
-    text = f"{float(value):.3g}"  # infinity was stored as text, as JSON has none
-    if "e" not in text:
-        return text
-    digits, power = text.split("e")
-    digits = "" if digits == "1" else f"{digits}·"
-    return f"{digits}10{str(int(power)).translate(SUPERSCRIPTS)}"
+def _names(value: Value) -> list[Any]:
+    return value.index.tolist() if _unit(value) else []
 
 
-def _centre(value: Value, over: Spread) -> float | None:
+def _listed(value: Value) -> list[float]:
+    return [] if value is None else [_short(one) for one in np.ravel(value)]
+
+
+def _centre(value: Value, asked: Criterion) -> float | None:
     if value is None:
         return None
-    middle = np.mean if over == "mean" else np.median
-    return float(f"{middle(np.asarray(value)):.4g}")
+    values = np.asarray(value, float)
+    if asked.over == "mean":
+        mean = np.exp(np.log(values).mean()) if asked.log else values.mean()
+        return _short(mean)
+    return _short(np.median(values))
 
 
 def _rounded(interval: tuple[float, float]) -> list[float] | None:
     """As JSON, which knows no NaN."""
     if any(math.isnan(end) for end in interval):
         return None
-    return [float(f"{end:.4g}") for end in interval]
+    return [_short(end) for end in interval]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 def _yes(truth: bool) -> str:

@@ -60,7 +60,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Dials:
         ),
         data=_folder("BOOK_DATA", get("BOOK_DATA"), "data"),
         executor=_scheduler("BOOK_EXECUTOR", get("BOOK_EXECUTOR", "")),
-        deadline=float(get("BOOK_DEADLINE", 0)) or None,
+        deadline=_clock("BOOK_DEADLINE", get("BOOK_DEADLINE", "")),
     )
 
 
@@ -100,6 +100,15 @@ def _moment(name: str, value: str) -> datetime:
             f"{name}={value!r} is no time: write it like 2026-01-31T12:00:00+00:00"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _clock(name: str, value: str) -> float | None:
+    try:
+        return float(value) if value else None
+    except ValueError:
+        raise BookError(
+            f"{name}={value!r} is no time: give seconds of the clock, or --minutes"
+        ) from None
 
 
 def _folder(name: str, value: str | None, default: str) -> Path:

@@ -54,6 +54,7 @@ def use_house_style() -> None:
     for path in sorted((_HERE / "fonts").glob("*.ttf")):
         font_manager.fontManager.addfont(path)
     mpl.rcParams.update(_STYLE)
+    mpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=[PALETTE[k] for k in MARKS])
     try:
         from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -80,14 +81,19 @@ def measured(ax: "Axes", x, samples, kind: str, label: str = "", **style: Any) -
     )
 
 
-def every_seed(ax: "Axes", x, samples, kind: str, label: str = "") -> None:
+def every_seed(
+    ax: "Axes", x, samples, kind: str, label: str = "", **style: Any
+) -> None:
     """The median with the whole range of the seeds, for quantities on a log axis."""
     samples = np.atleast_2d(samples)
     middle = np.median(samples, 0)
     reach = np.abs(np.stack([samples.min(0), samples.max(0)]) - middle)
     horizontal = np.ndim(x) == 0 or isinstance(x, str)
     ax.errorbar(
-        [x] if horizontal else x, middle, yerr=reach, **_mark(kind), label=label
+        [x] if horizontal else x,
+        middle,
+        yerr=reach,
+        **_mark(kind) | {"label": label} | style,
     )
 
 
@@ -106,7 +112,7 @@ def criterion(ax: "Axes", y: float, text: str, *, at: float = 1.0) -> None:
     )
 
 
-def name(ax: "Axes", x: float, y: float, text: str, kind: str, **style: Any) -> None:
+def label(ax: "Axes", x: float, y: float, text: str, kind: str, **style: Any) -> None:
     """A label beside the line it belongs to, in its colour."""
     ax.annotate(text, (x, y), **_BOLD | {"color": PALETTE[kind]} | style)
 
@@ -119,6 +125,13 @@ def half_interval(samples: np.ndarray) -> np.ndarray:
     if count == 1:
         return np.zeros(samples.shape[1:])
     return t.ppf(0.975, count - 1) * samples.std(0, ddof=1) / count**0.5
+
+
+def interval95(values) -> tuple[float, float]:
+    """The ends of the 95 % t-interval of the mean: what seaborn's errorbar= takes."""
+    values = np.asarray(values)
+    middle, reach = values.mean(), half_interval(values)
+    return middle - reach, middle + reach
 
 
 def interactive(drawing: str, **data: Any):
@@ -162,6 +175,7 @@ _STYLE = {
     "figure.max_open_warning": 0,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
+    "axes.grid": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": PALETTE["theory"],

@@ -3,11 +3,9 @@
 import ast
 import functools
 import hashlib
-import io
 import platform
 import subprocess
 import sys
-import tokenize
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
@@ -75,7 +73,7 @@ def reached(module: str, name: str) -> dict[Place, str]:
             continue
         if place[1] in source.definitions:
             node = source.definitions[place[1]]
-            found[place] = source.text(node)
+            found[place] = _shape(node)
             waiting += source.used_by(node)
         elif place[1] in source.imports:
             waiting += source.imported(place[1])
@@ -87,7 +85,6 @@ class _Source:
 
     def __init__(self, module: str, text: str):
         self.module = module
-        self.lines = _without_comments(text).splitlines()
         tree = ast.parse(text)
         self.definitions = dict(_definitions(tree))
         self.imports: dict[str, Place] = {}
@@ -102,19 +99,6 @@ class _Source:
         """Read once; nothing for what is not ours."""
         path = _path(module)
         return path and _Source(module, path.read_text())
-
-    def text(self, node: ast.stmt) -> str:
-        """The definition without its docstrings, on one line."""
-        silent = {
-            line
-            for inner in ast.walk(node)
-            if isinstance(inner, ast.FunctionDef | ast.ClassDef)
-            and ast.get_docstring(inner) is not None
-            for line in range(inner.body[0].lineno, inner.body[0].end_lineno + 1)
-        }
-        first = min([node.lineno, *(d.lineno for d in _decorators(node))])
-        kept = (n for n in range(first, node.end_lineno + 1) if n not in silent)
-        return " ".join(" ".join(self.lines[n - 1] for n in kept).split())
 
     def used_by(self, node: ast.stmt) -> Iterator[Place]:
         """What its names stand for; of a module, only what is taken from it."""
@@ -165,17 +149,20 @@ def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
                         yield inner.id, node
 
 
-def _decorators(node: ast.stmt) -> list[ast.expr]:
-    return getattr(node, "decorator_list", [])
+def _shape(node: Any) -> str:
+    """What Python sees of it: no comment, no docstring, no lay-out.
 
-
-def _without_comments(text: str) -> str:
-    lines = text.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(lines)
+    (`ast.dump` says the same, but not in the same words in every Python.)
+    """
+    if isinstance(node, list):
+        return f"[{' '.join(map(_shape, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = {k: value for k, value in ast.iter_fields(node) if value not in (None, [])}
+    if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+        fields["body"] = node.body[1:]
+    inside = " ".join(f"{name}={_shape(value)}" for name, value in fields.items())
+    return f"{type(node).__name__}({inside})"
 
 
 @functools.cache

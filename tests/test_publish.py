@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from address import ROOT, repository, site, theme_options
 from first_cell import FIRST_CELL
-from ledger import bibtex
+from directives import bibtex
 from publish_address import LINES, checked, publish
 
 from helpers import claims

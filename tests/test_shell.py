@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 from address import ROOT
-from ledger import headline, title
+from directives import headline, title
 from look import stylesheet
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 

@@ -26,7 +26,7 @@ def live(notebook):
 def recorded(chapter):
     """Every sweep behind a chapter's figures, largest first."""
     spent = defaultdict(list)
-    for path in records.Shelf(chapter).paths():
+    for path in records.RecordStore(chapter).paths():
         made = records.load(path).made
         spent[made["scale"], made["device"]].append(made["seconds"])
     sweeps = [Sweep(*key, len(times), sum(times)) for key, times in spent.items()]

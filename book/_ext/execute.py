@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from address import ROOT
-from helpers import claims
+from helpers import ledger, runner
 
 LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
 KERNEL = {
@@ -36,9 +35,8 @@ def device():
 def execute(path):
     """Run a notebook from top to bottom and store its outputs; seconds it took."""
     notebook = nbformat.read(path, as_version=4)
-    folder = {"metadata": {"path": str(path.parent)}}
     start = time.perf_counter()
-    NotebookClient(notebook, timeout=3600, resources=folder).execute()
+    runner.execute(notebook, path.parent)
     seconds = round(time.perf_counter() - start, 1)
 
     notebook.metadata = {
@@ -60,7 +58,7 @@ def stamp_readme():
     begin, end = "<!-- scorecard -->\n", "<!-- end of scorecard -->"
     head, rest = path.read_text().split(begin)
     tail = rest.split(end)[1]
-    table = claims.as_markdown(claims.scorecard())
+    table = ledger.as_markdown(ledger.scorecard())
     path.write_text(f"{head}{begin}{table}\n{end}{tail}")
 
 

@@ -10,11 +10,9 @@ spectrum as n G, and is small.
 
 from helpers.curvature.gram import Gram, gram, trace
 from helpers.curvature.lanczos import (
-    Density,
     Eigenvalues,
     Moments,
     deflated_moments,
-    spectral_density,
     top_eigenvalues,
 )
 from helpers.curvature.losses import cross_entropy, half_square
@@ -37,7 +35,6 @@ from helpers.curvature.sketch import Sketch, sketch, sketch_trace
 __all__ = [
     "Alignment",
     "BatchSharpness",
-    "Density",
     "Eigenvalues",
     "Gram",
     "Moments",
@@ -57,7 +54,6 @@ __all__ = [
     "path_norm",
     "sketch",
     "sketch_trace",
-    "spectral_density",
     "stability_threshold",
     "top_eigenvalues",
     "trace",

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from helpers.curvature.backward_pass import SeedsOf, row_norms
 from helpers.curvature.checks import check_problem
 from helpers.curvature.kernel import jacobian_gram
 from helpers.curvature.losses import Loss, half_square, output_curvature
-from helpers.curvature.backward_pass import SeedsOf, row_norms
 
 
 class Gram(NamedTuple):

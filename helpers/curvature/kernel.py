@@ -7,8 +7,8 @@ import torch
 from scipy.linalg import blas
 from torch import Tensor, nn
 
-from helpers.curvature.layers import Layer, PatchLayer, find_layers
 from helpers.curvature.backward_pass import SeedsOf, backward_pass
+from helpers.curvature.layers import Layer, PatchLayer, find_layers
 
 SYRK = {torch.float32: blas.ssyrk, torch.float64: blas.dsyrk}
 PANELS = 16  # the lower triangle in 16 panels costs 53 % of the square

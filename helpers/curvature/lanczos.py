@@ -1,5 +1,7 @@
 """Lanczos with full reorthogonalisation, for any symmetric matrix with a product.
 
+Beside it stands power iteration, the usual tool, which Lanczos is compared with.
+
 A matrix here is whatever has `shape`, `dtype`, `device` and `@`: the products of this
 package, a curvlinops operator, or a tensor.
 """
@@ -11,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 
 class Symmetric(Protocol):
@@ -120,37 +123,27 @@ def top_eigenvalues(
     return Eigenvalues(values, vectors, residuals, certified, products)
 
 
-class Density(NamedTuple):
-    """The spectral density as point masses, averaged over the probes.
-
-    nodes (probes, steps) and weights (probes, steps): the weights of a probe sum to 1.
-    """
-
-    nodes: Tensor
-    weights: Tensor
-
-    def on(self, grid: Tensor, width: float) -> Tensor:
-        """The density at the points of grid, each mass a Gaussian of that width."""
-        distance = (grid.to(self.nodes)[:, None, None] - self.nodes) / width
-        bumps = torch.exp(-distance.square() / 2) / (width * math.sqrt(2 * math.pi))
-        return (bumps * self.weights).sum((1, 2)) / len(self.nodes)
-
-
-def spectral_density(
+def power_iteration(
     matrix: Symmetric,
     *,
-    steps: int = 40,
-    probes: int = 4,
+    tol: float = 1e-3,
+    max_products: int = 100,
     generator: torch.Generator | None = None,
-) -> Density:
-    """Stochastic Lanczos quadrature: steps x probes products."""
-    rules = []
-    for probe in gaussian(matrix, probes, generator):
-        *_, state = krylov(matrix, probe, steps)
-        nodes, vectors = torch.linalg.eigh(state.tridiagonal)
-        rules.append((nodes, vectors[0].square()))
-    nodes, weights = zip(*rules, strict=True)
-    return Density(torch.stack(nodes), torch.stack(weights))
+) -> float:
+    """The eigenvalue of largest size, by the usual rule: stop when it stands still.
+
+    As in PyHessian: when one product changes the estimate by less than tol, as a share
+    of it. Nothing is certified: where convergence is slow, each change is small.
+    """
+    vector, before = gaussian(matrix, 1, generator)[0], math.inf
+    for _ in range(max_products):
+        vector = normalize(vector, dim=0)
+        image = matrix @ vector
+        value = (vector @ image).item()
+        if abs(value - before) <= tol * abs(value):
+            break
+        vector, before = image, value
+    return value
 
 
 class Moments(NamedTuple):

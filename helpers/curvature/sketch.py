@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from helpers.curvature.backward_pass import SeedsOf, row_norms
 from helpers.curvature.checks import check_problem
 from helpers.curvature.kernel import jacobian_gram
 from helpers.curvature.losses import Loss, half_square, output_curvature
-from helpers.curvature.backward_pass import SeedsOf, row_norms
 
 PILOT = 16  # with one direction, one example in 16 gets two more rows
 
@@ -75,7 +75,7 @@ def sketch(
         memory=memory,
         chunk=chunk,
     )
-    n, total = len(inputs), len(drawn.examples)
+    n = len(inputs)
     trace, trace_error = _mean_of_owners(kernel.diagonal(), drawn.owners, n)
     square, square_error = _square_norm(kernel, drawn.owners, n)
     root = math.sqrt(square)
@@ -178,4 +178,3 @@ def _square_norm(kernel: Tensor, owners: Tensor, n: int) -> tuple[float, float]:
     if len(blocks) < n:
         variance += n * (n - len(blocks)) * blocks.var().item() / len(blocks)
     return total.item() / n**2, math.sqrt(variance) / n**2
-

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.dials import BookError
+from helpers.dynamics.linear import gradient
 from helpers.problems.interpolating import Interpolating
 
 Array = NDArray[np.float64]
@@ -31,7 +32,7 @@ def descent(model: Interpolating, w: Array, rate: ArrayLike) -> Stream:
     """Gradient descent on the mean loss, from anywhere."""
     while True:
         yield w
-        w = w - rate * slope(model, w)
+        w = w - rate * gradient(model, w, "mean")
 
 
 def label_noise_sgd(
@@ -54,8 +55,8 @@ def label_noise_sgd(
         yield w
         task = model if chosen is None else model.only(chosen)
         outputs, pull = task.linearise(w)
-        gradient = pull(outputs - task.y - noise * signs) / signs.shape[-1]
-        velocity = momentum * velocity - rate * gradient
+        g = pull(outputs - task.y - noise * signs) / signs.shape[-1]
+        velocity = momentum * velocity - rate * g
         w = w + velocity
 
 
@@ -77,12 +78,6 @@ def turned_noise_sgd(
         z = np.stack([random.normal(size=shape) for random in generators], axis=-2)
         z *= kick / np.linalg.norm(z, axis=-1, keepdims=True)
         w = w - rate * (pull(outputs - model.y) - z) / signs.shape[-1]
-
-
-def slope(model: Interpolating, w: Array) -> Array:
-    """The gradient of the mean loss."""
-    outputs, pull = model.linearise(w)
-    return pull(outputs - model.y) / model.y.shape[-1]
 
 
 def mean_square(model: Interpolating, w: Array) -> Array:

@@ -6,11 +6,13 @@ have shape (..., seeds, features): settings may be stacked in front of the seeds
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from helpers.problems import Classification, LeastSquares
+from helpers.problems.interpolating import Array, Interpolating
+from helpers.problems.linear import Classification, LeastSquares
 
 Problem = LeastSquares | Classification
 Stream = Iterator[Tensor]
@@ -38,9 +40,19 @@ def residual(problem: LeastSquares, w: Tensor) -> Tensor:
     return predictions(problem, w) - problem.y
 
 
-def gradient(problem: Problem, w: Tensor) -> Tensor:
-    """Of the problem's loss: a sum over examples, not a mean."""
-    return _pull_back(problem.X, problem.slopes(predictions(problem, w)))
+def gradient(
+    problem: Problem | Interpolating,
+    w: Tensor | Array,
+    reduction: Literal["sum", "mean"] = "sum",
+) -> Tensor | Array:
+    """Of the problem's loss: the sum over its examples, or their mean."""
+    if isinstance(problem, Interpolating):
+        outputs, pull = problem.linearise(w)
+        total = pull(outputs - problem.y)
+    else:
+        outputs = predictions(problem, w)
+        total = _pull_back(problem.X, problem.slopes(outputs))
+    return total if reduction == "sum" else total / outputs.shape[-1]
 
 
 def gradient_descent(problem: Problem, w: Tensor, rate: Rate) -> Stream:

@@ -22,7 +22,5 @@ def recorded() -> list[str]:
 
 def sweeps(chapter: str) -> Sweeps:
     if chapter not in recorded():
-        raise BookError(
-            f"{chapter!r} records nothing: choose {', '.join(recorded())}"
-        )
+        raise BookError(f"{chapter!r} records nothing: choose {', '.join(recorded())}")
     return importlib.import_module(f"helpers.experiments.{chapter}").SWEEPS

@@ -67,9 +67,15 @@ def finite_rate_time(
         return 2 / (2 - rate * trace(task[0], flow_limit(*task, now), now))
 
     def solve(task: tuple[Array, Array]) -> Array:
-        how = {"t_eval": np.asarray(times), "rtol": 1e-6, "atol": 1e-9}
-        span = 0, np.max(times)
-        return solve_ivp(lambda _, tau: speed(task, tau[0]), span, [0.0], **how).y[0]
+        answer = solve_ivp(
+            lambda _, tau: speed(task, tau[0]),
+            (0, np.max(times)),
+            [0.0],
+            t_eval=np.asarray(times),
+            rtol=1e-6,
+            atol=1e-9,
+        )
+        return answer.y[0]
 
     tasks = zip(np.asarray(Z), np.asarray(y), strict=True)
     return np.stack([solve(task) for task in tasks], axis=1)
@@ -78,16 +84,6 @@ def finite_rate_time(
 def weighted_basis_pursuit(Z: ArrayLike, y: ArrayLike, weights: ArrayLike) -> Array:
     """argmin Σ aⱼ|wⱼ| subject to Z w = y, for one problem."""
     return basis_pursuit(np.asarray(Z) / weights, y) / weights
-
-
-def potential(w: ArrayLike, scale: ArrayLike) -> Array:
-    """Q of Woodworth et al., the norm that gradient flow from u = v = scale minimises.
-
-    scale² Σ q(w/scale²), q(x) = 2 − √(4 + x²) + x arcsinh(x/2).
-    """
-    square = np.asarray(scale) ** 2
-    x = np.asarray(w) / square
-    return (square * (2 - np.sqrt(4 + x**2) + x * np.arcsinh(x / 2))).sum(-1)
 
 
 def slack(Z: ArrayLike, w: ArrayLike, weights: ArrayLike = 1.0) -> float:
@@ -129,8 +125,8 @@ def recovery_threshold(
     while (high - low > 1).any():
         middle = np.maximum((low + high) // 2, 1)
         used = (order < middle[:, None])[:, : middle.max()]
-        few, labels = Z[:, : middle.max()] * used[..., None], y[:, : middle.max()]
-        w = flow_limit(few, labels * used, log_beta)
+        first, labels = Z[:, : middle.max()] * used[..., None], y[:, : middle.max()]
+        w = flow_limit(first, labels * used, log_beta)
         good = share_missed(w, signal) <= missed
         high, low = np.where(good, middle, high), np.where(good, low, middle)
     return high

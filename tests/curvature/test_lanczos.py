@@ -3,14 +3,13 @@ import math
 import pytest
 import torch
 
-from helpers.curvature import (
+from helpers.curvature.lanczos import (
     deflated_moments,
-    gauss_newton,
-    hessian,
-    spectral_density,
+    krylov,
+    power_iteration,
     top_eigenvalues,
 )
-from helpers.curvature.lanczos import krylov
+from helpers.curvature.products import gauss_newton, hessian
 
 
 class Counted:
@@ -98,6 +97,40 @@ def test_lanczos_beats_power_iteration():
     assert found.products < steps / 2
 
 
+@pytest.mark.parametrize("spectrum", [POWER_LAW, [1.0, -3.0, 0.5]])
+def test_power_iteration_goes_on_until_it_stands_still(spectrum):
+    """The gaps are wide; of the negative eigenvalue it finds the sign as well."""
+    for seed in range(5):
+        found = power_iteration(Counted(spectrum), tol=1e-9, generator=seeded(seed))
+        assert found == pytest.approx(max(spectrum, key=abs), rel=1e-8)
+
+
+def test_power_iteration_stops_where_convergence_is_slow():
+    """Each change is below the tolerance, and the error is ten times as large."""
+    matrix = Counted([1.0, 0.97, *torch.linspace(0, 0.9, 200).tolist()])
+    found = power_iteration(matrix, tol=1e-3, generator=seeded(1))
+    assert found < 0.99
+    assert found == pytest.approx(quotient(matrix, matrix.count), rel=1e-9)
+    last = [quotient(matrix, matrix.count - back) for back in (2, 1, 0)]
+    assert last[1] / last[0] - 1 > 1e-3 >= 1 - last[1] / last[2]
+
+
+def quotient(matrix, products: int):
+    """Power iteration's estimate after so many products, from the same start."""
+    vector = torch.randn(len(matrix.dense), dtype=torch.float64, generator=seeded(1))
+    for _ in range(products - 1):
+        vector = matrix.dense @ vector
+    value = (vector @ matrix.dense @ vector) / (vector @ vector)
+    return value.item()
+
+
+def test_power_iteration_has_an_end():
+    matrix = Counted([1.0, 0.999, 0.5])
+    power_iteration(matrix, tol=0.0, max_products=7, generator=seeded(0))
+    assert matrix.count == 7
+    assert power_iteration(Counted([0.0] * 4), generator=seeded(0)) == 0
+
+
 def test_it_says_so_when_it_did_not_certify():
     with pytest.warns(RuntimeWarning, match="5 products did not certify"):
         found = top_eigenvalues(
@@ -160,34 +193,6 @@ def test_a_curvlinops_operator_serves_as_well(problem):
 def test_an_impossible_k_is_refused(bad):
     with pytest.raises(ValueError, match="ask for 1 to 3"):
         top_eigenvalues(Counted([1.0, 2.0, 3.0]), bad)
-
-
-def test_density_is_exact_where_the_krylov_space_is_everything():
-    spectrum = torch.tensor([-1.0, 0.0, 0.5, 2.0, 5.0], dtype=torch.float64)
-    density = spectral_density(
-        Counted(spectrum), steps=5, probes=400, generator=seeded(0)
-    )
-    assert torch.allclose(density.nodes.sort(1)[0], spectrum.expand(400, 5), atol=1e-8)
-    assert torch.allclose(density.weights.sum(1), torch.ones(400).double())
-    shares = density.weights.mean(0)
-    deviation = density.weights.std(0) / math.sqrt(400)
-    assert ((shares - 0.2).abs() < 4 * deviation).all()
-    shifted = (shares - torch.tensor([0.1, 0.2, 0.2, 0.2, 0.3])).abs()
-    assert (shifted > 4 * deviation).any()
-
-
-def test_density_moments_and_mass():
-    matrix = Counted(INDEFINITE)
-    density = spectral_density(matrix, steps=20, probes=50, generator=seeded(0))
-    p = len(INDEFINITE)
-    for power in (1, 2, 3):
-        samples = p * (density.weights * density.nodes**power).sum(1)
-        expected = sum(value**power for value in INDEFINITE)
-        interval = 4 * samples.std() / math.sqrt(len(samples))
-        assert abs(samples.mean() - expected) < interval
-    grid = torch.linspace(-6, 8, 4000, dtype=torch.float64)
-    height = density.on(grid, width=0.1)
-    assert abs(torch.trapezoid(height, grid) - 1) < 1e-6
 
 
 def test_deflated_moments_are_unbiased_and_know_their_error():

@@ -24,6 +24,14 @@ def gradient(w, X, y):
     return leaf.grad.numpy()
 
 
+@pytest.mark.parametrize(("reduction", "times"), [("sum", 4), ("mean", 1)])
+def test_the_gradient_is_that_of_the_sum_or_of_the_mean(reduction, times):
+    found = dynamics.gradient(TASK, FITTED + 0.1, reduction)
+    for seed in range(2):
+        mean = gradient(FITTED[seed] + 0.1, TASK.X[seed], TASK.y[seed])
+        np.testing.assert_allclose(found[seed], times * mean, rtol=1e-12)
+
+
 def test_descent_is_gradient_descent():
     w = FITTED + 0.1
     found = dynamics.snapshots(dynamics.descent(TASK, w, 0.01), [0, 3])

@@ -27,6 +27,14 @@ def square(r):
     return r.square().sum() / 2
 
 
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_the_gradient_is_that_of_the_sum_or_of_the_mean(reduction):
+    w = START.clone().requires_grad_()
+    losses = dynamics.residual(PROBLEM, w).square() / 2
+    getattr(losses, reduction)(-1).sum().backward()
+    assert torch.allclose(dynamics.gradient(PROBLEM, START, reduction), w.grad)
+
+
 @pytest.mark.parametrize(
     ("stream", "optimiser"),
     [

@@ -1,7 +1,7 @@
 """Random numbers by counting: draw k of a stream is a hash of its key and k.
 
-No generator has a state, so that every engine, one cell or a million, on any device,
-sees the same numbers. The hash is SplitMix64.
+No generator has a state, so that a run sees the same numbers in any company, and after
+any pause. The hash is SplitMix64.
 """
 
 import numpy as np

@@ -15,7 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import costs
 from address import repository, site
-from helpers import claims
+from helpers import ledger
 from helpers.dials import BookError
 
 BOOK = "Implicit Bias, Claim by Claim"
@@ -25,8 +25,8 @@ def badges(rows):
     """How many claims got each verdict."""
     counts = Counter(row["verdict"] for row in rows)
     return " ".join(
-        f"<span class='tally'>{counts[verdict]} {claims.badge(verdict)}</span>"
-        for verdict in claims.VERDICTS
+        f"<span class='tally'>{counts[verdict]} {ledger.badge(verdict)}</span>"
+        for verdict in ledger.VERDICTS
         if counts[verdict]
     )
 
@@ -87,7 +87,7 @@ class Ledger(SphinxDirective):
 
     def stored(self, path):
         try:
-            return claims.stored(path)
+            return ledger.stored(path)
         except BookError as problem:
             raise self.error(str(problem)) from problem
 
@@ -175,7 +175,7 @@ class ChapterMap(Ledger):
 
     def run(self):
         sentences = dict(line.split(": ", 1) for line in self.content if ": " in line)
-        chapters = claims.chapters()
+        chapters = ledger.chapters()
         if set(sentences) != set(chapters):
             raise self.error(f"chapter-map wants one sentence for each of {chapters}")
         board = nodes.container(classes=["chapter-map"])
@@ -201,7 +201,7 @@ class Costs(Ledger):
 
     def run(self):
         rows = []
-        for chapter in claims.chapters():
+        for chapter in ledger.chapters():
             _, notebook = self.read(chapter)
             link = f'<a href="{chapter}.html">{escape(title(notebook))}</a>'
             run = notebook.metadata.get("book", {})

@@ -1,16 +1,21 @@
-"""The inner loops, compiled: one cell after the other, each in the cache of a core."""
+"""The inner loops of `diagonal`, compiled: one cell after the other, each in a cache.
+
+`u`, `v`, `log_beta_change` and `diverged_at` have a row a cell and are changed in
+place; cell c has the problem c modulo the number of problems, and the random stream of
+its key. A step sees u and v as the step before left them, both of them.
+"""
 
 import numpy as np
 from numba import njit
 
-from helpers.diagonal import draws
+from helpers.dynamics import draws
 
 _STRIDE, _FIRST, _SECOND = map(np.uint64, (draws.STRIDE, draws.FIRST, draws.SECOND))
 _S1, _S2, _S3 = map(np.uint64, draws.SHIFTS)
 _ONE, _HALF, _TWELVE = np.uint64(1), np.uint64(32), np.uint64(12)
 _LOW = np.uint64(draws.LEVELS - 1)
 _PER_WORD = draws.PER_WORD
-_FAR = 1e9
+_FAR = 1e9  # a residual of that size is a divergence
 # Sums in any order, but NaN stays NaN: a run that diverges has to be seen.
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
 
@@ -30,15 +35,17 @@ def _below(bits, n):
 
 
 @njit(fastmath=_FAST)
-def one_example(Z, y, u, v, rate, noise, keys, taken, steps, heat, broke):
-    """SGD, an example a step; u, v, heat and broke are changed in place."""
-    tasks, n, d = Z.shape
+def one_example(
+    Z, y, u, v, log_beta_change, diverged_at, rate, noise, keys, first, steps
+):
+    """SGD, an example a step, with ± noise on its label."""
+    problems, n, d = Z.shape
     for cell in range(len(u)):
-        X, labels = Z[cell % tasks], y[cell % tasks]
-        U, V, decay = u[cell], v[cell], 1.0
-        if broke[cell] >= 0:
+        X, labels = Z[cell % problems], y[cell % problems]
+        U, V, factor = u[cell], v[cell], 1.0
+        if diverged_at[cell] >= 0:
             continue
-        for k in range(taken, taken + steps):
+        for k in range(first, first + steps):
             bits = _word(keys[cell], np.uint64(k))
             i = _below(bits, n)
             z = X[i]
@@ -47,36 +54,36 @@ def one_example(Z, y, u, v, rate, noise, keys, taken, steps, heat, broke):
                 f += z[j] * (U[j] * U[j] - V[j] * V[j])
             r = f - labels[i] + (noise[cell] if bits & _ONE else -noise[cell])
             if not abs(r) < _FAR:
-                broke[cell] = k
+                diverged_at[cell] = k
                 break
             c = 2 * rate[cell] * r
             for j in range(d):
                 U[j] *= 1 - c * z[j]
                 V[j] *= 1 + c * z[j]
-            decay *= 1 - c * c
-            if not 1e-200 < abs(decay) < 1e200:
-                heat[cell] += np.log(abs(decay))
-                decay = 1.0
-        heat[cell] += np.log(abs(decay))
+            factor *= 1 - c * c
+            if not 1e-200 < abs(factor) < 1e200:
+                log_beta_change[cell] += np.log(abs(factor))
+                factor = 1.0
+        log_beta_change[cell] += np.log(abs(factor))
 
 
 @njit(fastmath=_FAST)
 def all_examples(
-    Z, y, u, v, signed, rate, noise, keys, taken, steps, broke, levels, rest
+    Z, y, u, v, diverged_at, rate, noise, keys, first, steps, levels, signed, rest
 ):
     """Descent on all examples, with noise on labels, batches or parameters."""
-    tasks, n, d = Z.shape
+    problems, n, d = Z.shape
     label, batch, sphere = noise
     r, s = np.empty(n), np.empty(d)
     for cell in range(len(u)):
-        X, labels = Z[cell % tasks], y[cell % tasks]
+        X, labels = Z[cell % problems], y[cell % problems]
         U, V, eta = u[cell], v[cell], rate[cell]
-        if broke[cell] >= 0:
+        if diverged_at[cell] >= 0:
             continue
-        for k in range(taken, taken + steps):
+        for k in range(first, first + steps):
             size = _residuals(X, labels, U, V, s, r)
             if not size < _FAR:
-                broke[cell] = k
+                diverged_at[cell] = k
                 break
             if size <= rest[cell] and label == 0 and sphere == 0:
                 break

@@ -1,19 +1,18 @@
 """The diagonal linear network f(z) = z·(u⊙u − v⊙v) under SGD and descent.
 
-Many independent runs ("cells") at a time, of shape (..., seeds, features) as in
-`dynamics`: settings may be stacked in front of the seeds, whose problems they share.
-The inner loop is compiled by numba, or one batched PyTorch program on the device that
-is named; both draw the same random numbers.
+Many independent runs ("cells") at a time, of shape (..., seeds, features): settings may
+be stacked in front of the seeds, whose problems they share. The inner loops are
+compiled, in `diagonal_kernels`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.diagonal import draws
 from helpers.dials import BookError
+from helpers.dynamics import draws
 
 Array = NDArray[np.float64]
 
@@ -23,9 +22,9 @@ class State(NamedTuple):
 
     u: Array  # (..., seeds, features)
     v: Array
-    taken: int  # steps: the place in the stream of random numbers
-    heat: Array  # (..., seeds): Σ log(1 − 4 rate² r²) over the steps of `sgd`
-    broke: NDArray[np.int64]  # (..., seeds): the step at which it diverged, or −1
+    steps: int  # taken so far: the place in the stream of random numbers
+    log_beta_change: Array  # (..., seeds): Σ log(1 − 4 rate² r²) over the steps of sgd
+    diverged_at: NDArray[np.int64]  # (..., seeds): the step, or −1
 
     @property
     def w(self) -> Array:
@@ -60,19 +59,24 @@ def sgd(
     *,
     noise: ArrayLike = 0.0,
     seeds: ArrayLike = 0,
-    device: str | None = None,
     may_diverge: bool = False,
 ) -> State:
     """That many steps more, each on one random example with ± `noise` on its label.
 
     `rate`, `noise` and `seeds` are given for every cell, or broadcast to them.
     """
-    inner = [_each(state, rate), _each(state, noise), draws.keys(_each(state, seeds))]
+    from helpers.dynamics.diagonal_kernels import one_example
+
+    rates, sizes, keys = (_each_cell(state, part) for part in (rate, noise, seeds))
     if not may_diverge:
-        _unbroken(state)
-        _stable(rate, largest_slope(task, state), "‖∇f‖²")
-    ended = _run("one_example", task, state, inner, steps, [], device)
-    return ended if may_diverge else _unbroken(ended)
+        _refuse_diverged(state)
+        _refuse_unstable(rate, largest_slope(task, state), "‖∇f‖²")
+    X, y = _data(task)
+    u, v, change, diverged_at = _flat_copy(state)
+    settings = rates, sizes, draws.keys(keys), state.steps, int(steps)
+    one_example(X, y, u, v, change, diverged_at, *settings)
+    ended = _shaped(state, u, v, steps, change, diverged_at)
+    return ended if may_diverge else _refuse_diverged(ended)
 
 
 def descent(
@@ -85,7 +89,6 @@ def descent(
     batch: float = 0.0,
     sphere: float = 0.0,
     seeds: ArrayLike = 0,
-    device: str | None = None,
     may_diverge: bool = False,
 ) -> State:
     """That many steps more on all examples, with one of HaoChen et al.'s noises.
@@ -94,22 +97,29 @@ def descent(
     difference of two random examples' gradients; `sphere`: normal, of that size, on the
     gradient of every parameter. Without the first and the last it rests once it fits.
     """
-    noise = float(label), float(batch), float(sphere)
-    keys = draws.keys(_each(state, seeds))
-    inner = [bool(np.any(state.v)), _each(state, rate), noise, keys]
+    from helpers.dynamics.diagonal_kernels import all_examples
+
+    rates, keys = _each_cell(state, rate), draws.keys(_each_cell(state, seeds))
     if not may_diverge:
-        _unbroken(state)
-        _stable(rate, largest_curvature(task, state), "curvature")
-    last = [draws.normal_levels(), _rounding(task, state)]
-    ended = _run("all_examples", task, state, inner, steps, last, device)
-    return ended if may_diverge else _unbroken(ended)
+        _refuse_diverged(state)
+        _refuse_unstable(rate, largest_curvature(task, state), "curvature")
+    X, y = _data(task)
+    u, v, change, diverged_at = _flat_copy(state)
+    noise = float(label), float(batch), float(sphere)
+    settings = rates, noise, keys, state.steps, int(steps)
+    fixed = draws.normal_levels(), bool(v.any()), _rounding(task, state)
+    all_examples(X, y, u, v, diverged_at, *settings, *fixed)
+    ended = _shaped(state, u, v, steps, change, diverged_at)
+    return ended if may_diverge else _refuse_diverged(ended)
 
 
-def path(advance: Any, state: State, stops: Iterable[int]) -> list[State]:
+def path(
+    advance: Callable[[State, int], State], state: State, stops: Iterable[int]
+) -> list[State]:
     """The states after each of the given increasing steps of `advance(state, more)`."""
     states = []
     for stop in stops:
-        state = advance(state, int(stop) - state.taken)
+        state = advance(state, int(stop) - state.steps)
         states.append(state)
     return states
 
@@ -134,39 +144,35 @@ def _rounding(task: Any, state: State) -> Array:
     return np.maximum(1e-13, 1e-15 * reach.sum((-2, -1))).ravel()
 
 
-def _run(kernel, task, state, inner, steps, last, device) -> State:
-    """Hand flat copies of everything to the engine, which changes them in place."""
-    shape, features = state.u.shape, state.u.shape[-1]
-    Z, y = (np.ascontiguousarray(part, dtype=float) for part in (task.X, task.y))
-    u, v = (np.array(part).reshape(-1, features) for part in (state.u, state.v))
-    heat, broke = np.array(state.heat).ravel(), np.array(state.broke).ravel()
-    tally = [heat, broke] if kernel == "one_example" else [broke]
-    parts = [Z, y, u, v, *inner, state.taken, int(steps), *tally, *last]
-    _engine(device)(kernel, *parts)
-    cells = shape[:-1]
+def _data(task: Any) -> list[Array]:
+    return [np.ascontiguousarray(part, dtype=float) for part in (task.X, task.y)]
+
+
+def _flat_copy(state: State) -> list[np.ndarray]:
+    """A row a cell: the kernels change these in place."""
+    u, v = (np.array(part).reshape(-1, part.shape[-1]) for part in (state.u, state.v))
+    return [u, v, np.array(state.log_beta_change).ravel(), state.diverged_at.flatten()]
+
+
+def _shaped(
+    before: State,
+    u: Array,
+    v: Array,
+    steps: int,
+    change: Array,
+    diverged_at: np.ndarray,
+) -> State:
+    cells = before.u.shape[:-1]
     return State(
-        u.reshape(shape),
-        v.reshape(shape),
-        state.taken + int(steps),
-        heat.reshape(cells),
-        broke.reshape(cells),
+        u.reshape(before.u.shape),
+        v.reshape(before.u.shape),
+        before.steps + int(steps),
+        change.reshape(cells),
+        diverged_at.reshape(cells),
     )
 
 
-def _engine(device: str | None):
-    try:
-        from helpers.diagonal import compiled
-    except ImportError:
-        compiled = None
-    if device is None and compiled:
-        return lambda kernel, *parts: getattr(compiled, kernel)(*parts)
-    from helpers.diagonal import batched
-
-    return lambda kernel, *parts: batched.on(device or "cpu", kernel, *parts)
-
-
-def _each(state: State, setting: ArrayLike) -> Array:
-    """A setting, one for each cell."""
+def _each_cell(state: State, setting: ArrayLike) -> Array:
     try:
         return np.broadcast_to(setting, state.u.shape[:-1]).ravel()
     except ValueError:
@@ -176,7 +182,7 @@ def _each(state: State, setting: ArrayLike) -> Array:
         ) from None
 
 
-def _stable(rate: ArrayLike, size: Array, what: str) -> None:
+def _refuse_unstable(rate: ArrayLike, size: Array, what: str) -> None:
     product = np.max(rate * size)
     if not product < 2:
         most = np.max(rate) * 2 / product
@@ -186,11 +192,11 @@ def _stable(rate: ArrayLike, size: Array, what: str) -> None:
         )
 
 
-def _unbroken(state: State) -> State:
-    broken = state.broke >= 0
-    if broken.any():
+def _refuse_diverged(state: State) -> State:
+    diverged = state.diverged_at >= 0
+    if diverged.any():
         raise BookError(
-            f"{broken.sum()} of {broken.size} runs diverged, the first at step "
-            f"{state.broke[broken].min()}: take a smaller rate or less noise"
+            f"{diverged.sum()} of {diverged.size} runs diverged, the first at step "
+            f"{state.diverged_at[diverged].min()}: take a smaller rate or less noise"
         )
     return state
