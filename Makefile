@@ -6,7 +6,8 @@ INSTALLED := .venv/.installed
 PEERS := .bench/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test reproduce bench scorecard lint clean publish-address
+.PHONY: help book test reproduce bench scorecard lint mutants chapter clean \
+	publish-address
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -51,6 +52,12 @@ scorecard: $(INSTALLED) ## every claim of the stored chapters and its verdict
 lint: $(INSTALLED) ## ruff over code and notebooks
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+
+mutants: $(INSTALLED) ## faults planted in helpers at random: how many are noticed? COUNT=60
+	@$(RUN) tests/mutants.py --deep --count $(or $(COUNT),60)
+
+chapter: $(INSTALLED) ## begin a chapter that passes every test: NAME=my_subject
+	@$(RUN) book/_ext/new_chapter.py "$(NAME)"
 
 publish-address: $(INSTALLED) ## stamp where the book is published: URL=https://…
 	@$(RUN) book/_ext/publish_address.py "$(URL)"

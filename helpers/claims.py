@@ -98,6 +98,7 @@ class Criterion:
 
 SAID = ("source", "sharpened", "book")
 OVER = ("every seed", "mean", "one run")
+NUMBERS = {"at_least", "at_most", "refuted_at"}
 
 
 class Claim(NamedTuple):
@@ -332,12 +333,13 @@ def _criterion(name: str, keys: dict[str, Any], file: str) -> Criterion:
     known = {field.name for field in fields(Criterion)}
     if strange := keys.keys() - known:
         raise BookError(f"{file}: {name} has the unknown key {min(strange)!r}")
+    if absent := {"statement", "source", "said"} - keys.keys():
+        raise BookError(f"{file}: {name} lacks {', '.join(sorted(absent))}")
+    for key in NUMBERS & keys.keys():
+        if isinstance(keys[key], bool) or not isinstance(keys[key], int | float):
+            raise BookError(f"{file}: {name}: {key} = {keys[key]!r} is no number")
     tuples = {key: tuple(v) for key, v in keys.items() if isinstance(v, list)}
-    try:
-        return Criterion(name, **keys | tuples)
-    except TypeError:
-        needed = {"statement", "source", "said"} - keys.keys()
-        raise BookError(f"{file}: {name} lacks {', '.join(sorted(needed))}") from None
+    return Criterion(name, **keys | tuples)
 
 
 def _t(values: np.ndarray) -> np.ndarray:
@@ -355,7 +357,7 @@ def _names(value: Value) -> list[Any]:
     return value.index.tolist() if _unit(value) else []
 
 
-def _listed(value: Value) -> list[float]:
+def _listed(value: Value) -> list[float | None]:
     return [] if value is None else [_short(one) for one in np.ravel(value)]
 
 
@@ -370,14 +372,13 @@ def _centre(value: Value, asked: Criterion) -> float | None:
 
 
 def _rounded(interval: tuple[float, float]) -> list[float] | None:
-    """As JSON, which knows no NaN."""
-    if any(math.isnan(end) for end in interval):
-        return None
-    return [_short(end) for end in interval]
+    ends = [_short(end) for end in interval]
+    return None if None in ends else ends
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")
+def _short(value: float) -> float | None:
+    """As JSON, which knows neither NaN nor infinity."""
+    return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
 def _yes(truth: bool) -> str:

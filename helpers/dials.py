@@ -43,6 +43,15 @@ class Dials:
     def past_deadline(self, seconds_ahead: float = 0.0) -> bool:
         return self.deadline is not None and time.time() + seconds_ahead > self.deadline
 
+    def as_environment(self) -> dict[str, str]:
+        """The dials that a worker elsewhere must share."""
+        return {
+            "BOOK_SCALE": self.scale,
+            "BOOK_SEED": str(self.seed),
+            "BOOK_RECORDS": self.records,
+            "BOOK_FRESH_SINCE": self.fresh_since.isoformat(),
+        }
+
 
 _STARTED = datetime.now(UTC)
 

@@ -275,6 +275,14 @@ def _make(spec: Any, folder: Path, wait: bool) -> tuple[Any, dict[str, Any]] | N
         return result, made
 
 
+def _make_elsewhere(
+    spec: Any, folder: Path, environment: dict[str, str]
+) -> tuple[Any, dict[str, Any]]:
+    """Under the dials of the one who asked."""
+    os.environ.update(environment)
+    return _make(spec, folder, wait=True)
+
+
 def _one_by_one(specs: list[Any], _: None = None) -> Iterator[None]:
     """What no other process is at; then, should one have died, what it left."""
     slowest, left, folder = 0.0, specs, dials.read().records_folder
@@ -294,14 +302,15 @@ def _one_by_one(specs: list[Any], _: None = None) -> Iterator[None]:
 def _by_executor(specs: list[Any], executor: Executor | None) -> Iterator[None]:
     if not specs:
         return
-    folder = dials.read().records_folder
+    asked = dials.read()
+    how = asked.records_folder, asked.as_environment()
     with nullcontext(executor) if executor else _cluster() as pool:
-        waiting = {pool.submit(_make, spec, folder, True): spec for spec in specs}
+        waiting = {pool.submit(_make_elsewhere, spec, *how): spec for spec in specs}
         try:
             for done, future in enumerate(as_completed(waiting), 1):
                 spec = waiting[future]
                 result, made = future.result()
-                if not RecordStore.of(spec).path(spec).exists():
+                if not RecordStore.of(spec).holds(spec):
                     RecordStore.of(spec).write(spec, result, made)
                 yield
                 _stop_if_late(0.0, len(specs) - done)

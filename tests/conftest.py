@@ -7,22 +7,35 @@ from pathlib import Path
 import pytest
 from stored import notebook
 
-from helpers import dials
+from helpers import dials, provenance
 
-DIALS = [name for name in os.environ if name.startswith("BOOK_")]
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
 def no_dials(monkeypatch):
     """The tests set the dials that they need."""
-    for name in DIALS:
+    for name in [name for name in os.environ if name.startswith("BOOK_")]:
         monkeypatch.delenv(name)
 
 
 @pytest.fixture
-def book(tmp_path, monkeypatch):
+def forget_code():
+    """Call it where a test has changed the text that provenance has read."""
+
+    def forget():
+        for cached in provenance.code_of, provenance._Source.of, provenance._fixed:
+            cached.cache_clear()
+
+    forget()
+    yield forget
+    forget()
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch, forget_code):
     """An empty book with one chapter, `trial`, in place of the real one."""
-    (tmp_path / "book").mkdir()
+    (tmp_path / "book/claims").mkdir(parents=True)
     (tmp_path / "data/records").mkdir(parents=True)
     (tmp_path / "_toc.yml").write_text("root: index\nchapters:\n- file: trial\n")
     (tmp_path / "book/trial.ipynb").write_text(notebook("1"))
@@ -31,16 +44,28 @@ def book(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def helpers_in(book):
-    """Run `python -m helpers …` on a copy of the package that lives in that book."""
-    shutil.copytree(Path(dials.__file__).parent, book / "helpers")
+def in_book(book):
+    """Environment and folder of a process whose helpers live in that book.
+
+    Its one chapter of experiments, `trial`, is sweep.py beside this file.
+    """
+    shutil.copytree(HERE.parent / "helpers", book / "helpers")
+    experiments = book / "helpers/experiments"
+    for path in experiments.glob("[!_]*.py"):
+        path.unlink()
+    shutil.copy(HERE / "sweep.py", experiments / "trial.py")
+    return {"cwd": book, "env": os.environ | {"PYTHONPATH": str(book)}}
+
+
+@pytest.fixture
+def helpers_in(in_book):
+    """Run `python -m helpers …` there."""
 
     def run(*words, **environment):
-        python_path = f"{book}{os.pathsep}{Path(__file__).parent}"
         return subprocess.run(
             [sys.executable, "-m", "helpers", *words],
-            cwd=book,
-            env=os.environ | {"PYTHONPATH": python_path} | environment,
+            cwd=in_book["cwd"],
+            env=in_book["env"] | environment,
             capture_output=True,
             text=True,
         )

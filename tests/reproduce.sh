@@ -9,11 +9,12 @@ PATH="$PWD/.venv/bin:$PATH"
 started=.reproduce-started
 [ -s "$started" ] || date -u +%Y-%m-%dT%H:%M:%SZ > "$started"
 
-chapters=$(python -c 'from helpers import claims; print(*claims.chapters())')
-for chapter in $chapters; do
+recorded=$(python -c 'from helpers import experiments; print(*experiments.recorded())')
+for chapter in $recorded; do
     BOOK_RECORDS=fresh BOOK_FRESH_SINCE=$(cat "$started") \
         python -m helpers record "$chapter"
 done
+chapters=$(python -c 'from helpers import ledger; print(*ledger.chapters())')
 # shellcheck disable=SC2086
 BOOK_RECORDS=only python book/_ext/execute.py $chapters scorecard
 bash tests/build.sh

@@ -1,4 +1,4 @@
-"""Notebooks as text, for the tests that need a book of their own."""
+"""Stored notebooks, for the tests that need a book of their own."""
 
 import json
 
@@ -19,3 +19,11 @@ def notebook(*sources, outputs=()):
     return json.dumps(
         {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     )
+
+
+def with_ledger(judged, *sources):
+    """A stored notebook whose last cell shows these judged claims."""
+    shown = judged._repr_mimebundle_()
+    json.dumps(shown, allow_nan=False)
+    output = {"output_type": "execute_result", "data": shown, "metadata": {}}
+    return notebook(*(sources or ["ledger"]), outputs=[output | {"execution_count": 1}])

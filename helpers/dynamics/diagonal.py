@@ -124,6 +124,39 @@ def path(
     return states
 
 
+def sgd_path(
+    task: Any, state: State, rate: ArrayLike, stops: Iterable[int], **settings: Any
+) -> list[State]:
+    """The states of `sgd` after so many steps."""
+    return path(
+        lambda at, more: sgd(task, at, rate, more, **settings),
+        state,
+        stops,
+    )
+
+
+def descent_path(
+    task: Any,
+    state: State,
+    rate: float,
+    stops: Iterable[int],
+    *,
+    phase: float = np.inf,
+    **settings: Any,
+) -> list[State]:
+    """Those of `descent`; each phase of so many steps has a tenth of the last's rate.
+
+    A phase must end at one of the stops.
+    """
+    return path(
+        lambda at, more: descent(
+            task, at, rate / 10.0 ** (at.steps // phase), more, **settings
+        ),
+        state,
+        stops,
+    )
+
+
 def largest_slope(task: Any, state: State) -> Array:
     """max ‖∇f(zᵢ)‖²: at rates beyond 2 over it, SGD throws an example out."""
     squares = np.square(np.asarray(task.X))

@@ -315,7 +315,7 @@ class Pooled:
 def vanilla(**changes) -> Recipe:
     """A constant rate and nothing else, until every training image is fitted."""
     batch, precision = dials.at_scale(
-        quick=(32, "float32"), laptop=(64, "float32"), paper=(128, "bf16")
+        quick=(50, "float32"), laptop=(64, "float32"), paper=(128, "bf16")
     )
     recipe = Recipe(rate=0.1, epochs=300, batch=batch, precision=precision)
     return replace(recipe, **changes)
@@ -327,13 +327,13 @@ def by_heart(**changes) -> Recipe:
 
 def most_copies() -> int:
     """Where one number of noisy copies is chosen."""
-    return dials.at_scale(quick=1, laptop=5)
+    return dials.at_scale(quick=2, laptop=5)
 
 
 def starts(copies: int = 0, kind: str = "as it is", **changes) -> list[Start]:
     """One a seed."""
     place = dials.at_scale(
-        quick={"dataset": "digits", "network": "resnet8", "width": 12, "examples": 300},
+        quick={"dataset": "digits", "network": "resnet8", "width": 12, "examples": 150},
         laptop={"dataset": "cifar10", "network": "resnet8"}
         | {"width": 16, "examples": 1000},
         paper={"dataset": "cifar10", "network": "resnet18"}
@@ -358,14 +358,14 @@ def both_starts(recipe: Recipe) -> list[Descent]:
 
 def counts() -> tuple[int, ...]:
     """Of noisy copies."""
-    return dials.at_scale(quick=(0, 1), laptop=(0, 1, 2, 5, 10))
+    return dials.at_scale(quick=(0, 1, 2), laptop=(0, 1, 2, 5, 10))
 
 
 def many() -> int:
-    return dials.at_scale(quick=600, laptop=5000, paper=50_000)
+    return dials.at_scale(quick=300, laptop=5000, paper=50_000)
 
 
-def copies() -> list[Descent]:
+def numbers_of_copies() -> list[Descent]:
     return [run for R in counts() for run in descents(starts(R))]
 
 
@@ -386,11 +386,8 @@ def regularised(letters: str = "", **changes) -> Recipe:
 
 
 def regularisers() -> list[Descent]:
-    """All that go on for the same number of steps; at last without a regulariser."""
-    used = dials.at_scale(
-        quick=("", "M", "ML", "DML"),
-        laptop=("", "D", "M", "L", "DM", "DL", "ML", "DML"),
-    )
+    """Every subset of the three, none included."""
+    used = "", "D", "M", "L", "DM", "DL", "ML", "DML"
     return [run for letters in used for run in both_starts(regularised(letters))]
 
 
@@ -401,7 +398,7 @@ def large_step() -> list[Descent]:
 
 
 def rates() -> list[Descent]:
-    chosen = dials.at_scale(quick=(0.1, 2.0), laptop=(0.02, 0.1, 0.5, 2.0))
+    chosen = dials.at_scale(quick=(0.02, 0.1, 2.0), laptop=(0.02, 0.1, 0.5, 2.0))
     return [run for rate in chosen for run in both_starts(vanilla(rate=rate))]
 
 
@@ -444,7 +441,7 @@ def pooled() -> list[Pooled]:
             PooledStart(seeds, copies, dataset, replace(square, stop_loss=5e-3)),
             replace(square, rate=rate, **fits),
         )
-        for copies, rate in product((0, 5), chosen)
+        for copies, rate in product((0, most_copies()), chosen)
     ]
 
 
@@ -472,7 +469,7 @@ def sources_table() -> list[Descent]:
 
 
 SWEEPS = {
-    "copies": copies,
+    "copies": numbers_of_copies,
     "regularisers": regularisers,
     "rates": rates,
     "parts": parts,

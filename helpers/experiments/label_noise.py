@@ -54,25 +54,25 @@ class Start:
     def networks(self) -> list[nn.Module]:
         features = self.train_set(self.seeds[0]).inputs.shape[1:]
         shape = {"inputs": tuple(features), "outputs": 1, "width": self.width}
-        found = [networks.build(self.network, seed=k, **shape) for k in self.seeds]
-        load_or_train(self, found, lambda: self.find(found))
-        return found
+        nets = [networks.build(self.network, seed=k, **shape) for k in self.seeds]
+        load_or_train(self, nets, lambda: self.find(nets))
+        return nets
 
-    def find(self, found: Sequence[nn.Module]) -> None:
+    def find(self, nets: Sequence[nn.Module]) -> None:
         """First the labels of the coin, if any, fast; then the true ones, slowly."""
         name = records.name_of(self, with_code=True)
         if self.confusion:
             mixed = [self.confused(seed) for seed in self.seeds]
-            fit(found, mixed, self.confusion.recipe, self.seeds, f"{name}-confusion")
-        own = [self.train_set(seed) for seed in self.seeds]
-        fit(found, own, self.settle, self.seeds, f"{name}-settle")
+            fit(nets, mixed, self.confusion.recipe, self.seeds, f"{name}-confusion")
+        true = [self.train_set(seed) for seed in self.seeds]
+        fit(nets, true, self.settle, self.seeds, f"{name}-settle")
 
     def confused(self, seed: int) -> Examples:
         """The images and noisy copies of them, labelled by the toss of a coin."""
-        own, how = self.images(seed), self.confusion
-        copies = confusion_set(own, how.copies + 1, how.zeroed, seed, whole=False)
+        images, how = self.images(seed), self.confusion
+        copies = confusion_set(images, how.copies + 1, how.zeroed, seed, whole=False)
         noisy = self.as_examples(copies).inputs[self.examples :]
-        inputs = torch.cat([self.as_examples(own).inputs, noisy])
+        inputs = torch.cat([self.as_examples(images).inputs, noisy])
         coins = torch.Generator().manual_seed(seed)
         signs = 2 * torch.randint(2, inputs.shape[:1], generator=coins) - 1
         return Examples(inputs, signs.float())
@@ -86,8 +86,8 @@ class Start:
     def images(self, seed: int) -> Images:
         return subset(two_classes(self.dataset, "train"), self.examples, seed)
 
-    def as_examples(self, some: Images) -> Examples:
-        pixels, signs = as_signs(some, self.dataset, self.side)
+    def as_examples(self, images: Images) -> Examples:
+        pixels, signs = as_signs(images, self.dataset, self.side)
         return Examples(pixels.flatten(1), signs)
 
 
@@ -103,17 +103,18 @@ class Way:
 
     def go_on(
         self,
-        found: Sequence[nn.Module],
-        own: Sequence[Examples],
+        nets: Sequence[nn.Module],
+        train_sets: Sequence[Examples],
         seeds: Iterable[int],
         **probes: Any,
     ) -> list[tuple[Outcome, Outcome]]:
-        """Both parts, for every network."""
+        """The outcomes of both parts, for every network."""
         name = records.name_of(self, with_code=True)
         how = {"gradient": self.gradient(), "checkpoint": name} | probes
-        loud = train(found, own, self.recipe, seeds, **how)
-        calm = train(found, own, self.rest, seeds, gradient=self.quiet_gradient())
-        return list(zip(loud, calm, strict=True))
+        way = train(nets, train_sets, self.recipe, seeds, **how)
+        quiet = self.quiet_gradient()
+        rest = train(nets, train_sets, self.rest, seeds, gradient=quiet)
+        return list(zip(way, rest, strict=True))
 
     def gradient(self) -> gradients.Gradient:
         """Of the loss on the batch, or of what the arm descends in its place."""
@@ -128,8 +129,8 @@ class Way:
 
     def quiet_gradient(self) -> gradients.Gradient:
         """Flips come with a loss of their own, which stays."""
-        quiet = self.descends == "flips"
-        return gradients.flipped(0.0) if quiet else gradients.loss_gradient
+        logistic = self.descends == "flips"
+        return gradients.flipped(0.0) if logistic else gradients.loss_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,18 +144,16 @@ class Arm(Way):
         return [two_classes(self.starts[0].dataset, part) for part in ("train", "test")]
 
     def run(self) -> list[Row]:
-        found = [network for start in self.starts for network in start.networks()]
+        nets = [net for start in self.starts for net in start.networks()]
         members = [(start, seed) for start in self.starts for seed in start.seeds]
-        own = [start.train_set(seed) for start, seed in members]
-        look = Look(found, own, self.starts[0].test_set())
-        seeds = [seed for _, seed in members]
+        train_sets = [start.train_set(seed) for start, seed in members]
+        look = Look(nets, train_sets, self.starts[0].test_set())
         probes = {"probes": {"probe": look}, "probe_at": self.looks}
-        outcomes = self.go_on(found, own, seeds, **probes)
+        seeds = [seed for _, seed in members]
+        outcomes = self.go_on(nets, train_sets, seeds, **probes)
         return [
-            {"kind": start.kind, "seed": seed} | report(network, look, *both)
-            for (start, seed), network, both in zip(
-                members, found, outcomes, strict=True
-            )
+            {"kind": start.kind, "seed": seed} | report(net, look, *both)
+            for (start, seed), net, both in zip(members, nets, outcomes, strict=True)
         ]
 
 
@@ -162,29 +161,32 @@ class Look:
     """Flatness, accuracy on own and new images, and the distance from the start."""
 
     def __init__(
-        self, found: Sequence[nn.Module], own: Sequence[Examples], new: Examples
+        self,
+        nets: Sequence[nn.Module],
+        train_sets: Sequence[Examples],
+        test_set: Examples,
     ):
-        self.new = new
-        self.own = {id(net): part for net, part in zip(found, own, strict=True)}
-        self.origins = {id(net): weights_of(net) for net in found}
+        self.train_sets = dict(zip(map(id, nets), train_sets, strict=True))
+        self.test_set = test_set
+        self.origins = {id(net): weights_of(net) for net in nets}
 
-    def __call__(self, network: nn.Module) -> Row:
-        own = self.own[id(network)]
+    def __call__(self, net: nn.Module) -> Row:
+        train_set = self.train_sets[id(net)]
         return {
-            "trace": trace_of(network[:-1], own.inputs),
-            "train": accuracy(network, own),
-            "test": accuracy(network, self.new),
-            "moved": (weights_of(network) - self.origins[id(network)]).norm().item(),
+            "trace": trace_of(net[:-1], train_set.inputs),
+            "train": accuracy(net, train_set),
+            "test": accuracy(net, self.test_set),
+            "moved": (weights_of(net) - self.origins[id(net)]).norm().item(),
         }
 
 
-def report(network: nn.Module, look: Look, loud: Outcome, calm: Outcome) -> Row:
+def report(net: nn.Module, look: Look, way: Outcome, rest: Outcome) -> Row:
     """What a network is after the rest, what it was at first, and its course."""
-    course = [{"step": at["step"]} | at["probe"] for at in loud.history]
+    course = [{"step": at["step"]} | at["probe"] for at in way.history]
     first = {f"start_{name}": course[0][name] for name in ("trace", "train", "test")}
-    if loud.diverged or calm.diverged:
+    if way.diverged or rest.diverged:
         return {"diverged": True} | first
-    end = look(network) | {"loss": calm.loss}
+    end = look(net) | {"loss": rest.loss}
     return {"diverged": False} | first | end | {"course": course}
 
 
@@ -207,7 +209,7 @@ class ConvolutionalStart:
         return "bad" if self.confusion else "ordinary"
 
     def build(self) -> nn.Module:
-        found = networks.build(
+        net = networks.build(
             self.network,
             inputs=tuple(self.images("train").pixels.shape[1:]),
             outputs=self.classes,
@@ -215,38 +217,40 @@ class ConvolutionalStart:
             norm=self.norm,
             seed=self.seed,
         )
-        load_or_train(self, [found], lambda: self.find(found))
-        return found
+        load_or_train(self, [net], lambda: self.find(net))
+        return net
 
-    def find(self, found: nn.Module) -> None:
+    def find(self, net: nn.Module) -> None:
         """First the noisy copies with random labels, if any; then the images."""
-        name = records.name_of(self, with_code=True)
+        name, how = records.name_of(self, with_code=True), self.confusion
         pool = self.images("train")
-        own, how = subset(pool, self.examples, self.seed), self.confusion
+        images = subset(pool, self.examples, self.seed)
         if how:
-            mixed = confusion_set(own, how.copies, how.zeroed, self.seed, whole=False)
+            mixed = confusion_set(
+                images, how.copies, how.zeroed, self.seed, whole=False
+            )
             mixed = self.as_examples(mixed, like=pool)
-            fit([found], [mixed], how.recipe, [self.seed], f"{name}-confusion")
-        own = self.as_examples(own, like=pool)
-        fit([found], [own], self.settle, [self.seed], f"{name}-settle")
+            fit([net], [mixed], how.recipe, [self.seed], f"{name}-confusion")
+        true = self.as_examples(images, like=pool)
+        fit([net], [true], self.settle, [self.seed], f"{name}-settle")
 
     def train_and_test_set(self) -> tuple[Examples, Examples]:
         pool = self.images("train")
         own = subset(pool, self.examples, self.seed)
-        return (
-            self.as_examples(own, like=pool),
-            self.as_examples(self.images("test"), like=pool),
+        return tuple(
+            self.as_examples(images, like=pool) for images in (own, self.images("test"))
         )
 
     def images(self, split: str) -> Images:
-        everything = load_split(self.dataset, split)
-        return everything.only(everything.labels < self.classes)
+        images = load_split(self.dataset, split)
+        return images.only(images.labels < self.classes)
 
-    def as_examples(self, some: Images, like: Images) -> Examples:
-        """Standardised; for the square loss with a row a label, a one in its place."""
-        square = self.settle.loss == "square"
-        targets = one_hot(some.labels, self.classes).float() if square else some.labels
-        return Examples(some.standardised(like=like), targets)
+    def as_examples(self, images: Images, like: Images) -> Examples:
+        """Standardised; for the square loss, a row with a single one for each label."""
+        targets = images.labels
+        if self.settle.loss == "square":
+            targets = one_hot(targets, self.classes).float()
+        return Examples(images.standardised(like=like), targets)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,49 +264,49 @@ class ConvolutionalArm(Way):
         return [self.start.images(part) for part in ("train", "test")]
 
     def run(self) -> Row:
-        network, (own, new) = self.start.build(), self.start.train_and_test_set()
-        origin, first = weights_of(network), self.look(network, own, new)
-        outcomes = self.go_on([network], [own], [self.start.seed])
-        diverged = any(outcome.diverged for outcome in outcomes[0])
+        net, (train_set, test_set) = self.start.build(), self.start.train_and_test_set()
+        origin, first = weights_of(net), self.look(net, train_set, test_set)
+        outcomes = self.go_on([net], [train_set], [self.start.seed])[0]
+        diverged = any(outcome.diverged for outcome in outcomes)
         row = {"kind": self.start.kind, "seed": self.start.seed, "diverged": diverged}
         row |= {f"start_{name}": value for name, value in first.items()}
         if diverged:
             return row
-        moved = (weights_of(network) - origin).norm().item()
-        return row | self.look(network, own, new) | {"moved": moved}
+        moved = (weights_of(net) - origin).norm().item()
+        return row | self.look(net, train_set, test_set) | {"moved": moved}
 
-    def look(self, network: nn.Module, own: Examples, new: Examples) -> Row:
+    def look(self, net: nn.Module, train_set: Examples, test_set: Examples) -> Row:
         return {
-            "trace": trace_of(network, own.inputs[: self.traced]),
-            "train": accuracy(network, own),
-            "test": accuracy(network, new),
+            "trace": trace_of(net, train_set.inputs[: self.traced]),
+            "train": accuracy(net, train_set),
+            "test": accuracy(net, test_set),
         }
 
 
 def fit(
-    found: Sequence[nn.Module],
+    nets: Sequence[nn.Module],
     examples: Sequence[Examples],
     recipe: Recipe,
     seeds: Iterable[int],
     checkpoint: str,
 ) -> None:
     """Trained until they meet the recipe's criterion; else it is no minimum."""
-    outcomes = train(found, examples, recipe, seeds, checkpoint=checkpoint)
+    outcomes = train(nets, examples, recipe, seeds, checkpoint=checkpoint)
     if not all(outcome.fits for outcome in outcomes):
         worst = max(outcome.loss for outcome in outcomes)
         raise BookError(f"loss {worst:.2g} is no minimum: train longer")
 
 
 @torch.no_grad()
-def trace_of(network: nn.Module, inputs: Tensor) -> float:
+def trace_of(net: nn.Module, inputs: Tensor) -> float:
     """tr H of the square loss where it is zero: with its own outputs as targets."""
-    inputs = inputs.to(next(network.parameters()).device)
-    targets = network(inputs)
-    return trace(network, inputs, targets) if targets.isfinite().all() else nan
+    inputs = inputs.to(next(net.parameters()).device)
+    targets = net(inputs)
+    return trace(net, inputs, targets) if targets.isfinite().all() else nan
 
 
-def weights_of(network: nn.Module) -> Tensor:
-    return torch.cat([w.detach().flatten() for w in network.parameters()]).cpu()
+def weights_of(net: nn.Module) -> Tensor:
+    return torch.cat([w.detach().flatten() for w in net.parameters()]).cpu()
 
 
 def arms() -> list[Arm]:

@@ -87,6 +87,20 @@ def clocks() -> list[Clock]:
     return [Clock(tuple(dials.seeds(seeds)), rate) for rate in rates]
 
 
+def near_thresholds() -> list[Threshold]:
+    """Of a second each and less: the page runs them, and nothing is recorded."""
+    doublings, sparsities, seeds = dials.at_scale(
+        quick=(3, (2, 4), 4), laptop=(6, (2, 4, 8, 12), 20)
+    )
+    settings = [("gradient descent", 4), *(("label noise", k) for k in sparsities)]
+    return [
+        threshold(seed, method, 50 * 2**doubling, relevant)
+        for method, relevant in settings
+        for doubling in range(doublings)
+        for seed in dials.seeds(seeds)
+    ]
+
+
 def far_thresholds() -> list[Threshold]:
     """Far out, where a problem takes gradient descent some minutes."""
     features, noisy, plain = dials.at_scale(

@@ -431,7 +431,9 @@ def edge() -> list[Edge]:
     return [
         Edge(
             **chosen,
-            recipe=for_steps(usual_rate(), batch, examples, steps, warmup=200),
+            recipe=for_steps(
+                usual_rate(), batch, examples, steps, warmup=200, check_every=steps
+            ),
             look_every=steps // 10,
         )
         for batch, steps in batches_and_steps

@@ -137,11 +137,21 @@ def test_a_pause_changes_nothing():
     whole = diagonal.sgd(TASK, state, 0.005, 600, **how)
     half = diagonal.sgd(TASK, state, 0.005, 250, **how)
     assert diagonal.sgd(TASK, half, 0.005, 350, **how).u.tolist() == whole.u.tolist()
-    states = diagonal.path(
-        lambda at, more: diagonal.sgd(TASK, at, 0.005, more, **how), state, [250, 600]
-    )
+    states = diagonal.sgd_path(TASK, state, 0.005, [250, 600], **how)
     assert states[1].u.tolist() == whole.u.tolist()
     assert [at.steps for at in states] == [250, 600]
+
+
+def test_each_phase_of_a_descent_has_a_tenth_of_the_rate():
+    state = diagonal.start(NORMAL, 0.7)
+    settings = {"label": 0.3, "seeds": SEEDS}
+    states = diagonal.descent_path(
+        NORMAL, state, 0.005, [100, 150, 200], phase=100, **settings
+    )
+    first = diagonal.descent(NORMAL, state, 0.005, 100, **settings)
+    assert states[0].u.tolist() == first.u.tolist()
+    second = diagonal.descent(NORMAL, first, 0.0005, 100, **settings)
+    assert states[2].u == pytest.approx(second.u, rel=1e-14)
 
 
 def test_state_says_what_it_holds():

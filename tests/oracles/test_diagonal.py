@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.optimize import minimize
 
-from helpers import oracles
+from helpers.oracles import diagonal, least_squares
 
 RANDOM = np.random.default_rng(0)
 SIGNS = RANDOM.choice([-1.0, 1.0], size=(3, 5, 12))
@@ -36,7 +36,7 @@ def flow_of_the_trace(Z, y, scale, time):
     d = Z.shape[1]
     a = np.square(Z).mean(0)
     beta = 2 * scale**2
-    w = oracles.flow_limit(Z, y, np.log(beta))
+    w = diagonal.flow_limit(Z, y, np.log(beta))
     u = np.sqrt((np.hypot(w, beta) + w) / 2)
     v = np.sqrt((np.hypot(w, beta) - w) / 2)
 
@@ -55,24 +55,27 @@ def flow_of_the_trace(Z, y, scale, time):
 @pytest.mark.parametrize("scale", [0.3, 2.0])
 def test_flow_limit_is_where_the_flow_ends(scale):
     expected = flow_of_the_loss(NORMAL[0], Y[0], scale)
-    found = oracles.flow_limit(NORMAL[0], Y[0], np.log(2 * scale**2))
+    found = diagonal.flow_limit(NORMAL[0], Y[0], np.log(2 * scale**2))
     assert found == pytest.approx(expected, abs=1e-8)
 
 
 @pytest.mark.parametrize("Z", [SIGNS[0], NORMAL[0]], ids=["signs", "normal"])
 def test_label_noise_is_the_flow_of_the_trace(Z):
-    depth = oracles.label_noise_log_beta(Z, 0.0, 0.7)
-    found = oracles.flow_limit(Z, Y[0], depth)
+    depth = diagonal.label_noise_log_beta(Z, 0.0, 0.7)
+    found = diagonal.flow_limit(Z, Y[0], depth)
     assert found == pytest.approx(flow_of_the_trace(Z, Y[0], 0.5**0.5, 0.7), abs=1e-7)
 
 
 def test_flow_limit_is_the_least_potential_of_all_solutions():
+    """Q of Woodworth et al.: scale² Σ q(w/scale²)."""
     scale = 0.4
-    w = oracles.flow_limit(NORMAL[0], Y[0], np.log(2 * scale**2))
+    w = diagonal.flow_limit(NORMAL[0], Y[0], np.log(2 * scale**2))
     free = np.linalg.svd(NORMAL[0])[2][5:]
 
     def along(c):
-        return oracles.potential(w + c @ free, scale)
+        x = (w + c @ free) / scale**2
+        q = 2 - np.sqrt(4 + x**2) + x * np.arcsinh(x / 2)
+        return scale**2 * q.sum()
 
     best = minimize(along, np.zeros(7), method="BFGS", options={"gtol": 1e-9})
     assert np.abs(best.x).max() < 1e-6
@@ -81,46 +84,46 @@ def test_flow_limit_is_the_least_potential_of_all_solutions():
 
 def test_flow_limit_from_shallow_to_deep():
     for log_beta in (20, 0, -50, -700, -4000):
-        w = oracles.flow_limit(NORMAL, Y, log_beta)
+        w = diagonal.flow_limit(NORMAL, Y, log_beta)
         assert (NORMAL @ w[..., None])[..., 0] == pytest.approx(Y, abs=1e-9)
-    shortest = oracles.minimum_norm(NORMAL, Y)
-    assert oracles.flow_limit(NORMAL, Y, 20) == pytest.approx(shortest, abs=1e-8)
+    shortest = least_squares.minimum_norm(NORMAL, Y)
+    assert diagonal.flow_limit(NORMAL, Y, 20) == pytest.approx(shortest, abs=1e-8)
     pairs = zip(NORMAL, Y, strict=True)
-    sparsest = np.stack([oracles.basis_pursuit(*pair) for pair in pairs])
-    assert oracles.flow_limit(NORMAL, Y, -4000) == pytest.approx(sparsest, abs=1e-8)
+    sparsest = np.stack([least_squares.basis_pursuit(*pair) for pair in pairs])
+    assert diagonal.flow_limit(NORMAL, Y, -4000) == pytest.approx(sparsest, abs=1e-8)
 
 
 def test_flow_limit_takes_any_shape():
     depths = np.array([-1.0, -5.0])
-    together = oracles.flow_limit(NORMAL, Y, depths[:, None, None])
+    together = diagonal.flow_limit(NORMAL, Y, depths[:, None, None])
     assert together.shape == (2, 3, 12)
-    alone = oracles.flow_limit(NORMAL[1], Y[1], -5.0)
+    alone = diagonal.flow_limit(NORMAL[1], Y[1], -5.0)
     assert together[1, 1] == pytest.approx(alone, abs=1e-10)
     blank = np.concatenate([NORMAL, np.zeros_like(NORMAL[:, :2])], axis=1)
     zeros = np.concatenate([Y, np.zeros_like(Y[:, :2])], axis=1)
-    assert oracles.flow_limit(blank, zeros, -5.0)[1] == pytest.approx(alone, abs=1e-9)
+    assert diagonal.flow_limit(blank, zeros, -5.0)[1] == pytest.approx(alone, abs=1e-9)
 
 
 def test_equations_without_a_solution_are_refused():
     with pytest.raises(ValueError, match="do these equations have one"):
-        oracles.flow_limit(np.ones((2, 3)), np.array([1.0, 2.0]), 0.0)
+        diagonal.flow_limit(np.ones((2, 3)), np.array([1.0, 2.0]), 0.0)
 
 
 def test_label_noise_ends_at_the_weighted_norm_and_no_other():
     for Z, y in zip(NORMAL, Y, strict=True):
-        a = oracles.mean_square(Z)
-        end = oracles.weighted_basis_pursuit(Z, y, a)
-        late = oracles.flow_limit(Z, y, oracles.label_noise_log_beta(Z, 0.0, 1000))
+        a = diagonal.mean_square(Z)
+        end = diagonal.weighted_basis_pursuit(Z, y, a)
+        late = diagonal.flow_limit(Z, y, diagonal.label_noise_log_beta(Z, 0.0, 1000))
         assert late == pytest.approx(end, abs=1e-9)
         assert (a * np.abs(end)).sum() <= (
-            a * np.abs(oracles.basis_pursuit(Z, y))
+            a * np.abs(least_squares.basis_pursuit(Z, y))
         ).sum()
 
 
 def test_trace_is_that_of_the_hessian():
     torch = pytest.importorskip("torch")
     Z, y, depth = NORMAL[0], Y[0], -0.3
-    w = oracles.flow_limit(Z, y, depth)
+    w = diagonal.flow_limit(Z, y, depth)
     u = np.sqrt((np.hypot(w, np.exp(depth)) + w) / 2)
     v = np.sqrt((np.hypot(w, np.exp(depth)) - w) / 2)
     inputs, labels = torch.tensor(Z), torch.tensor(y)
@@ -131,37 +134,37 @@ def test_trace_is_that_of_the_hessian():
 
     at = torch.tensor(np.concatenate([u, v]))
     hessian = torch.autograd.functional.hessian(loss, at)
-    assert oracles.trace(Z, w, depth) == pytest.approx(hessian.trace().item())
+    assert diagonal.trace(Z, w, depth) == pytest.approx(hessian.trace().item())
 
 
 def test_slack_predicts_the_approach():
     pairs = list(zip(NORMAL, Y, strict=True))
     for Z, y in pairs:
-        best = oracles.basis_pursuit(Z, y)
+        best = least_squares.basis_pursuit(Z, y)
         gaps = [
-            np.abs(oracles.flow_limit(Z, y, depth) - best).max()
+            np.abs(diagonal.flow_limit(Z, y, depth) - best).max()
             for depth in (-100.0, -150.0)
         ]
         if min(gaps) > 1e-12:
             power = np.log(gaps[0] / gaps[1]) / 50
-            assert power == pytest.approx(oracles.slack(Z, best), abs=0.02)
+            assert power == pytest.approx(diagonal.slack(Z, best), abs=0.02)
 
 
 def test_slack_by_hand():
     Z = np.array([[1.0, 0.5, 0.0], [0.0, 0.5, 1.0]])
-    assert oracles.slack(Z, [1, 0, 0]) == pytest.approx(2 / 3)
-    assert oracles.slack(Z, [1, 0, 1]) == pytest.approx(0)
-    assert oracles.slack(Z, [1, 0, 1], [1, 1.5, 1]) == pytest.approx(0.5)
+    assert diagonal.slack(Z, [1, 0, 0]) == pytest.approx(2 / 3)
+    assert diagonal.slack(Z, [1, 0, 1]) == pytest.approx(0)
+    assert diagonal.slack(Z, [1, 0, 1], [1, 1.5, 1]) == pytest.approx(0.5)
 
 
 def test_recovery_threshold_is_that_of_a_scan():
     Z = RANDOM.choice([-1.0, 1.0], size=(6, 20, 30))
     signal = np.zeros((6, 30))
     signal[:, :2] = 1
-    found = oracles.recovery_threshold(Z, signal, -20.0, 0.1)
+    found = diagonal.recovery_threshold(Z, signal, -20.0, 0.1)
     for z, w, n in zip(Z, signal, found, strict=True):
         share = [
-            oracles.share_missed(oracles.flow_limit(z[:k], z[:k] @ w, -20.0), w)
+            diagonal.share_missed(diagonal.flow_limit(z[:k], z[:k] @ w, -20.0), w)
             for k in (n - 1, n)
         ]
         assert share[0] > 0.1 >= share[1]
@@ -171,17 +174,17 @@ def test_recovery_threshold_says_when_there_are_too_few():
     Z = RANDOM.choice([-1.0, 1.0], size=(1, 3, 30))
     signal = np.zeros((1, 30))
     signal[:, :3] = 1
-    assert oracles.recovery_threshold(Z, signal, -5.0, 0.1) == [4]
+    assert diagonal.recovery_threshold(Z, signal, -5.0, 0.1) == [4]
 
 
 @pytest.mark.parametrize("kind", [float, np.float32])
 def test_minimum_norm_misses_at_each_number_of_examples(kind):
     signal = RANDOM.normal(size=(3, 12))
-    found = oracles.minimum_norm_misses(SIGNS.astype(kind), signal)
+    found = diagonal.minimum_norm_misses(SIGNS.astype(kind), signal)
     for n in range(1, 6):
         few = SIGNS[:, :n]
-        w = oracles.minimum_norm(few, (few @ signal[..., None])[..., 0])
-        assert found[:, n - 1] == pytest.approx(oracles.share_missed(w, signal))
+        w = least_squares.minimum_norm(few, (few @ signal[..., None])[..., 0])
+        assert found[:, n - 1] == pytest.approx(diagonal.share_missed(w, signal))
 
 
 def test_statistical_dimension_by_simulation():
@@ -192,17 +195,17 @@ def test_statistical_dimension_by_simulation():
     off = [np.maximum(np.abs(draws[:, kappa:]) - t, 0) ** 2 for t in levels]
     beyond = np.array([each.sum(1).mean() for each in off])
     expected = (kappa * (1 + levels**2) + beyond).min()
-    found = oracles.statistical_dimension(d, kappa)
+    found = diagonal.statistical_dimension(d, kappa)
     assert found == pytest.approx(expected, rel=0.02)
-    assert oracles.statistical_dimension([50, 100], 4).shape == (2,)
+    assert diagonal.statistical_dimension([50, 100], 4).shape == (2,)
 
 
 def test_finite_rate_time_tends_to_the_limits():
     Z, times = SIGNS[:1], np.array([0.1, 0.5])
-    tiny = oracles.finite_rate_time(Z, Y[:1], 0.0, 1e-7, times)
+    tiny = diagonal.finite_rate_time(Z, Y[:1], 0.0, 1e-7, times)
     assert tiny[:, 0] == pytest.approx(times, rel=1e-4)
     small, smaller = (
-        oracles.finite_rate_time(Z, Y[:1], 0.0, rate, times)[:, 0] - times
+        diagonal.finite_rate_time(Z, Y[:1], 0.0, rate, times)[:, 0] - times
         for rate in (2e-3, 1e-3)
     )
     assert (small > 0).all()

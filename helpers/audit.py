@@ -1,0 +1,298 @@
+"""Was each criterion written before its value was seen? What the git history says.
+
+A claim is named if its criterion or control is younger than the first value of it: by
+its keys `since` and `seen`, or by an edit of `book/claims/<chapter>.toml`. Before there
+were such files, criteria stood in the code of the notebooks.
+"""
+
+import ast
+import functools
+import json
+import math
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from helpers import dials
+from helpers.dials import BookError
+from helpers.records import RecordStore
+
+Claim = dict[str, Any]  # a table of the file
+Asked = dict[str, Any]  # of its keys, those of criterion and control
+KEYS = ("at_least", "at_most", "over", "refuted_at", "log", "within", "control")
+UNSAID = dict.fromkeys(KEYS) | {"over": "every seed", "log": False}
+
+
+class Finding(NamedTuple):
+    id: str
+    why: str
+    changed: str  # what the file tells of it
+
+    def __str__(self) -> str:
+        return " ".join(f"{self.id}: {self.why}. {self.changed}".split())
+
+
+class Commit(NamedTuple):
+    place: int  # first, so that commits compare as they follow on one another
+    name: str
+    date: str
+    parents: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.date})"
+
+
+class Edit(NamedTuple):
+    commit: Commit
+    before: Asked | None
+    after: Asked
+
+
+def report(root: Path = dials.ROOT) -> str:
+    """A line for each finding, their number, and records that are not those judged."""
+    named = findings(root)
+    claims = [claim for chapter in _claims(root).values() for claim in chapter.values()]
+    untold = sum(not finding.changed for finding in named)
+    at_once = sum(claim.get("seen") == "same commit" for claim in claims)
+    counts = (
+        f"{len(claims)} claims: {len(named)} named, {untold} of these without "
+        f"`changed`; {at_once} came in one commit with their first value"
+    )
+    return "\n".join([*map(str, named), counts, *_other_records(root)])
+
+
+def findings(root: Path = dials.ROOT) -> list[Finding]:
+    """The claims whose criterion or control came after a value of them."""
+    history, found = History(root), []
+    for chapter, claims in _claims(root).items():
+        edits, values = _edits(history, chapter), _first_values(history, chapter)
+        for name, claim in claims.items():
+            edit, value = edits[name], values.get(name)
+            before = edit.before or _in_notebook(history, chapter, name, claim, edit)
+            why = _edited_late(edit, before, value)
+            if why := why or _seen_before(history, chapter, claim, value):
+                found.append(Finding(name, why, claim.get("changed", "")))
+    return found
+
+
+class History:
+    """The commits that lead to HEAD, parents first, and after them the working tree."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._check()
+        log = self.git("log", "--topo-order", "--reverse", "--format=%h %cs %p")
+        self.commits = {}
+        for place, line in enumerate(log.splitlines()):
+            name, date, *parents = line.split()
+            self.commits[name] = Commit(place, name, date, tuple(parents))
+        place, head = len(self.commits), tuple(self.commits)[-1:]
+        self.now = Commit(place, "the working tree", "not committed", head)
+
+    def versions(self, path: str) -> list[Commit]:
+        """The commits that changed a file, and the working tree."""
+        how = ("--full-history", "--topo-order", "--reverse", "--format=%h")
+        names = self.git("log", *how, "--", path).split()
+        return [*(self.commits[name] for name in names), self.now]
+
+    def text(self, commit: str, path: str) -> str:
+        """A file as it is in a commit; nothing if it is not there."""
+        if commit != self.now.name:
+            return self.git("show", f"{commit}:./{path}")
+        return (self.root / path).read_text() if (self.root / path).is_file() else ""
+
+    def records(self, chapter: str) -> dict[str, Commit]:
+        """The commit that brought each record, by its name."""
+        how = ("--topo-order", "--reverse", "--diff-filter=A", "--format=%h")
+        folder, first = f"data/records/{chapter}", {}
+        for word in self.git("log", *how, "--name-only", "--", folder).split():
+            if word in self.commits:
+                commit = self.commits[word]
+            else:
+                first.setdefault(Path(word).stem, commit)
+        return first
+
+    def git(self, *words: str) -> str:
+        run = subprocess.run(
+            ["git", "-C", str(self.root), *words], capture_output=True, encoding="utf-8"
+        )
+        return run.stdout if run.returncode == 0 else ""
+
+    def _check(self) -> None:
+        try:
+            whole = self.git("rev-parse", "--is-shallow-repository") == "false\n"
+        except OSError:  # no git on this machine
+            whole = False
+        if not whole:
+            raise BookError(
+                f"{self.root} has no whole git history, and the audit reads it: clone "
+                "the book with git; in a shallow clone, run `git fetch --unshallow`"
+            )
+
+
+def _edits(history: History, chapter: str) -> dict[str, Edit]:
+    """For each claim the last commit whose criterion is none of its parents'."""
+    path, last = f"book/claims/{chapter}.toml", {}
+    for commit in history.versions(path):
+        before = [_in_file(history.text(name, path)) for name in commit.parents]
+        for name, asked in _in_file(history.text(commit.name, path)).items():
+            others = [one.get(name) for one in before]
+            if asked not in others:
+                other = next((one for one in others if one), None)
+                last[name] = Edit(commit, other, asked)
+    return last
+
+
+def _first_values(history: History, chapter: str) -> dict[str, Commit]:
+    """For each claim the first commit that held a value of it.
+
+    It was in an output of the notebook, or in a record that such an output names.
+    """
+    path, first = f"book/{chapter}.ipynb", {}
+    recorded = history.records(chapter)
+    for commit in history.versions(path):
+        bundles = _bundles(history.text(commit.name, path))
+        for row in [row for bundle in bundles for row in bundle["claims"]]:
+            if row["value"] is not None:
+                behind = [recorded.get(one, commit) for one in row.get("records", ())]
+                first[row["id"]] = min([first.get(row["id"], commit), *behind])
+    return first
+
+
+def _edited_late(edit: Edit, before: Asked, value: Commit | None) -> str:
+    """What was changed after a value was there, and when; else nothing."""
+    unlike = [key for key in KEYS if before.get(key) != edit.after[key]]
+    if not unlike or not value or edit.commit <= value:
+        return ""
+    if not before:
+        return f"its criterion came in {edit.commit}, after a value in {value}"
+    what = (f"{key} from {before[key]!r} to {edit.after[key]!r}" for key in unlike)
+    return f"{' and '.join(what)} in {edit.commit}, after a value in {value}"
+
+
+def _seen_before(
+    history: History, chapter: str, claim: Claim, value: Commit | None
+) -> str:
+    """Whether it came after a value, by its own word or by the history; and which."""
+    if "since" not in claim:
+        return ""
+    name = history.git("rev-parse", "--short", claim["since"]).strip()
+    since = history.commits.get(name, history.now)
+    recorded = min(history.records(chapter).values(), default=since)
+    where = "by the page's own account"
+    if recorded < since:
+        where = f"the chapter had records from {recorded} on"
+    if value and value < since:
+        where = f"in {value}"
+    elif claim.get("seen") != "yes":
+        return ""
+    return f"criterion and control stand since {since}; a value was known: {where}"
+
+
+def _in_notebook(
+    history: History, chapter: str, name: str, claim: Claim, edit: Edit
+) -> Asked:
+    """What stood in the notebook of `since`, or of the commit before the file.
+
+    Notebooks knew neither `within` nor claims that are judged over one run.
+    """
+    places = [claim["since"]] if "since" in claim else edit.commit.parents
+    for place in places:
+        stood = _in_code(history.text(place, f"book/{chapter}.ipynb")).get(name)
+        if stood:
+            same = {"within": edit.after["within"]}
+            if edit.after["over"] == "one run" and stood["over"] == "every seed":
+                same["over"] = "one run"
+            return stood | same
+    return {}
+
+
+def _claims(root: Path) -> dict[str, dict[str, Claim]]:
+    """The claims that are judged, by chapter and id."""
+    files = sorted(root.glob("book/claims/*.toml"))
+    try:
+        tables = {path.stem: tomllib.loads(path.read_text()) for path in files}
+    except tomllib.TOMLDecodeError as wrong:
+        raise BookError(f"a file of book/claims/ cannot be read: {wrong}") from None
+    return {
+        chapter: {n: claim for n, claim in claims.items() if "withdrawn" not in claim}
+        for chapter, claims in tables.items()
+    }
+
+
+def _in_file(text: str) -> dict[str, Asked]:
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:  # a commit may hold one that was half written
+        return {}
+    return {
+        name: {key: _short(claim.get(key, UNSAID[key])) for key in KEYS}
+        for name, claim in tables.items()
+    }
+
+
+@functools.cache
+def _in_code(notebook: str) -> dict[str, Asked]:
+    """The claims that a notebook made in its code: `Claim(id, …, at_least=…, …)`."""
+    cells = json.loads(notebook)["cells"] if notebook else []
+    texts = ["".join(one["source"]) for one in cells if one["cell_type"] == "code"]
+    code = [ast.parse(text) for text in texts if "Claim(" in text]
+    nodes = [node for tree in code for node in ast.walk(tree)]
+    assigned = [node for node in nodes if isinstance(node, ast.Assign)]
+    known = {ast.unparse(node.targets[0]): node.value for node in assigned}
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    claims = [call for call in calls if ast.unparse(call.func) == "Claim"]
+    return {call.args[0].value: _asked_by(call, known) for call in claims}
+
+
+def _asked_by(call: ast.Call, known: dict[str, ast.expr]) -> Asked:
+    """Its control is a pair, label first, or the name of one."""
+    given = {word.arg: word.value for word in call.keywords}
+    control = known.get(ast.unparse(given["control"]), given["control"])
+    told = {key: _number(given[key]) for key in KEYS[:-1] if key in given}
+    return UNSAID | told | {"control": control.elts[0].value}
+
+
+def _number(node: ast.expr) -> Any:
+    """That of 1 / 3 or np.log(1.25); what was computed from a result stays text."""
+    try:
+        return _short(eval(ast.unparse(node), {"np": math}))
+    except (NameError, AttributeError):
+        return ast.unparse(node)
+
+
+def _short(value: Any) -> Any:
+    """Three digits of a number: np.log(1.25) was written down as 0.223."""
+    return float(f"{value:.3g}") if type(value) in (int, float) else value
+
+
+def _bundles(notebook: str) -> list[dict[str, Any]]:
+    """The claims in its outputs, with the digest of their records; once, without."""
+    cells = json.loads(notebook)["cells"] if notebook else []
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    shown = [pair for one in outputs for pair in one.get("data", {}).items()]
+    found = [data for kind, data in shown if kind.endswith("claims+json")]
+    return [one if isinstance(one, dict) else {"claims": one} for one in found]
+
+
+def _other_records(root: Path) -> Iterator[str]:
+    """A line for each chapter whose records are not those judged, or not committed."""
+    history = History(root)
+    for chapter in _claims(root):
+        text = history.text(history.now.name, f"book/{chapter}.ipynb")
+        judged = {bundle.get("records_root") for bundle in _bundles(text)}
+        if judged != {_root(root, chapter)}:
+            yield f"{chapter}: it was judged on other records than are there"
+        if history.git("status", "--porcelain", "--", f"data/records/{chapter}"):
+            yield f"{chapter}: its records are not those of the last commit"
+
+
+def _root(root: Path, chapter: str) -> str:
+    store = RecordStore(chapter)
+    store.folder = root / "data" / "records" / chapter
+    try:
+        return store.root()
+    except BookError:  # a record that is unreadable, altered or of another format
+        return ""
