@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from benchmarks import sweep, training
-from helpers import dynamics, oracles, problems
+from helpers.dynamics import linear
+from helpers.oracles.least_squares import gradient_descent_filter
+from helpers.problems.linear import least_squares, smoothness
 
 REPEATS = 5
 RESULTS = Path(__file__).parent / "results/helpers.json"
@@ -30,8 +32,8 @@ def ratio(peer: Callable[[], object], ours: Callable[[], object]) -> tuple[float
 def descent() -> tuple[str, Callable[[], object], Callable[[], object]]:
     """Twenty problems at once, against torch.optim on one after the other."""
     seeds, steps = range(20), 200
-    problem = problems.least_squares(seeds, 40, 200)
-    rate = 1 / problems.smoothness(problem)
+    problem = least_squares(seeds, 40, 200)
+    rate = 1 / smoothness(problem)
 
     def peer():
         for X, y, step in zip(*problem, rate[:, 0].tolist(), strict=True):
@@ -44,22 +46,22 @@ def descent() -> tuple[str, Callable[[], object], Callable[[], object]]:
 
     def ours():
         zero = torch.zeros(20, 200, dtype=torch.float64)
-        dynamics.after(dynamics.gradient_descent(problem, zero, rate), steps)
+        linear.after(linear.gradient_descent(problem, zero, rate), steps)
 
     return "gradient descent, 20 seeds: torch.optim loop", peer, ours
 
 
 def early_stopping() -> tuple[str, Callable[[], object], Callable[[], object]]:
     """The thousandth iterate in closed form, against getting there."""
-    problem = problems.least_squares(range(20), 40, 200)
-    rate = 1 / problems.smoothness(problem)
+    problem = least_squares(range(20), 40, 200)
+    rate = 1 / smoothness(problem)
     zero = torch.zeros(20, 200, dtype=torch.float64)
 
     def peer():
-        dynamics.after(dynamics.gradient_descent(problem, zero, rate), 1000)
+        linear.after(linear.gradient_descent(problem, zero, rate), 1000)
 
     def ours():
-        oracles.gradient_descent_filter(*problem, rate, 1000)
+        gradient_descent_filter(*problem, rate, 1000)
 
     return "1000 steps in closed form: taking them", peer, ours
 

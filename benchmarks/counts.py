@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.testbed import vgg6
-from helpers import curvature
+from helpers.curvature import losses, products
 
 IMAGES, CLASSES = 20, 10
 
@@ -20,14 +20,12 @@ def counts() -> dict[str, float]:
     vector = torch.randn(sum(w.numel() for w in weights))
 
     def gradient():
-        torch.autograd.grad(
-            curvature.half_square(model(problem[1]), problem[2]), weights
-        )
+        torch.autograd.grad(losses.half_square(model(problem[1]), problem[2]), weights)
 
     one = _flops(gradient)
     hessian, gauss_newton = (
-        curvature.hessian(*problem),
-        curvature.gauss_newton(*problem),
+        products.hessian(*problem),
+        products.gauss_newton(*problem),
     )
     found = {"one product, hessian": hessian, "one product, gauss_newton": gauss_newton}
     for matrix in found.values():

@@ -21,7 +21,9 @@ from benchmarks.report import write
 from benchmarks.surrogate import Surrogate
 from benchmarks.testbed import NETWORKS, Bed, bed
 from benchmarks.timing import cost
-from helpers import curvature
+from helpers.curvature.gram import Gram, gram
+from helpers.curvature.products import gauss_newton, hessian
+from helpers.curvature.sketch import sketch, sketch_trace
 
 LADDER = [15, 21, 30, 42, 60, 84, 120, 171, 240, 342, 480, 681, 960, 1359, 1920, 2718]
 
@@ -38,10 +40,8 @@ def product_rows(on: Bed, repeats: int) -> Iterator[dict]:
     """What one product costs, for each tool and both matrices."""
     vector = torch.randn(sum(p.numel() for p in on.model.parameters()))
     tools = {
-        ("helpers", "hessian"): lambda: curvature.hessian(*on.problem, chunk=on.chunk),
-        ("helpers", "gauss_newton"): lambda: curvature.gauss_newton(
-            *on.problem, chunk=on.chunk
-        ),
+        ("helpers", "hessian"): lambda: hessian(*on.problem, chunk=on.chunk),
+        ("helpers", "gauss_newton"): lambda: gauss_newton(*on.problem, chunk=on.chunk),
         ("PyHessian", "hessian"): lambda: peers.Matrix(
             peers.pyhessian_product(on), len(vector)
         ),
@@ -54,8 +54,8 @@ def product_rows(on: Bed, repeats: int) -> Iterator[dict]:
             on, kind
         )
     truth = {
-        kind: getattr(curvature, kind)(*on.problem) @ vector
-        for kind in ("hessian", "gauss_newton")
+        "hessian": hessian(*on.problem) @ vector,
+        "gauss_newton": gauss_newton(*on.problem) @ vector,
     }
     for (tool, kind), build in tools.items():
 
@@ -69,14 +69,14 @@ def product_rows(on: Bed, repeats: int) -> Iterator[dict]:
         yield guarded({"quantity": f"one product, {kind}", "method": tool}, work)
 
 
-def gram_rows(on: Bed, repeats: int) -> tuple[curvature.Gram, list[dict]]:
+def gram_rows(on: Bed, repeats: int) -> tuple[Gram, list[dict]]:
     """The exact Gram matrix, against autograd on 30 examples, and in bfloat16."""
     heavy = on.classes > 1
     found, rows = {}, []
     for dtype in (torch.float32, torch.bfloat16):
         spent, found[dtype] = cost(
             on,
-            lambda dtype=dtype: curvature.gram(*on.problem, dtype=dtype),
+            lambda dtype=dtype: gram(*on.problem, dtype=dtype),
             1 if heavy else repeats,
         )
         rows.append(
@@ -118,15 +118,13 @@ def reference_kernel(on: Bed, n: int) -> torch.Tensor:
     return torch.stack(rows) @ torch.stack(rows).T
 
 
-def sketch_rows(
-    on: Bed, exact: curvature.Gram, repeats: int, seeds: int
-) -> Iterator[dict]:
+def sketch_rows(on: Bed, exact: Gram, repeats: int, seeds: int) -> Iterator[dict]:
     """Sketches: cost on the network, error over seeds against the exact values."""
 
     def sketched(directions: int, rows: torch.dtype | None = None):
         def run(seed: int) -> dict[str, float]:
             generator = torch.Generator().manual_seed(1000 + seed)
-            return curvature.sketch(
+            return sketch(
                 *on.problem, directions=directions, dtype=rows, generator=generator
             )._asdict()
 
@@ -134,7 +132,7 @@ def sketch_rows(
 
     def traced(seed: int) -> dict[str, float]:
         generator = torch.Generator().manual_seed(1000 + seed)
-        return {"trace": curvature.sketch_trace(*on.problem, generator=generator)[0]}
+        return {"trace": sketch_trace(*on.problem, generator=generator)[0]}
 
     methods = {
         "helpers sketch_trace": (traced, seeds),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from benchmarks.peers import Matrix
-from helpers.curvature import top_eigenvalues
+from helpers.curvature.lanczos import top_eigenvalues
 
 
 def ours(matrix: Matrix, k: int, seed: int) -> list[float]:

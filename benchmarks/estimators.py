@@ -8,7 +8,7 @@ import math
 import torch
 
 from benchmarks.peers import Matrix
-from helpers.curvature import deflated_moments
+from helpers.curvature.lanczos import deflated_moments
 
 
 def curvlinops_norm(matrix: Matrix, count: int, seed: int) -> float:

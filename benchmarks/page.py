@@ -129,9 +129,9 @@ def draw(rows: list[dict]) -> None:
         kind = kind if mine else "control"
         mark = {"color": figures.PALETTE[kind], "marker": figures.MARKS[kind]}
         ax.plot(row["g"], row["error"], **mark, ls="none", ms=5)
-    figures.name(ax, 2.2, 0.0066, "sketch", "gd")
-    figures.name(ax, 75, 0.0065, "deflated", "regularised")
-    figures.name(ax, 330, 0.021, "peers: Hutchinson", "control")
+    figures.label(ax, 2.2, 0.0066, "sketch", "gd")
+    figures.label(ax, 75, 0.0065, "deflated", "regularised")
+    figures.label(ax, 330, 0.021, "peers: Hutchinson", "control")
     figures.criterion(ax, 0.01, "one per cent", at=0.02)
     ax.set(xscale="log", yscale="log", xlim=(2, 4000), ylim=(5e-3, 4e-2))
     ax.set(xlabel="work, in gradient passes", ylabel=r"rms error of $\Vert H\Vert_F$")

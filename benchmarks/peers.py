@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from helpers.curvature import half_square
+from helpers.curvature.losses import half_square
 
 Multiply = Callable[[Tensor], Tensor]
 

@@ -21,10 +21,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from benchmarks.training import Pictures
-from helpers import images, networks, provenance
-from helpers.training import Examples, Recipe, best_device
-from helpers.training.epochs import epoch
+from helpers import networks, provenance
+from helpers.images.table import table
+from helpers.training.epochs import Examples, epoch
 from helpers.training.loop import Run
+from helpers.training.recipe import Recipe
+from helpers.training.step import best_device
 
 OUT = Path(__file__).parent / "results/throughput.json"
 REPEATS, STEPS, CLASSES = 5, 40, 10
@@ -61,8 +63,8 @@ class Bench:
         shape = self.size, 32, 32, 3
         self.pixels = noise.integers(256, size=shape, dtype=np.uint8)
         self.labels = (np.arange(self.size) % CLASSES).tolist()
-        table = images.table(self.pixels.transpose(0, 3, 1, 2), self.labels, "noise")
-        self.examples = Examples(table.standardised(), table.labels)
+        pictures = table(self.pixels.transpose(0, 3, 1, 2), self.labels, "noise")
+        self.examples = Examples(pictures.standardised(), pictures.labels)
 
     def network(self) -> nn.Module:
         return networks.build(self.name, width=self.width)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from helpers.curvature import half_square
+from helpers.curvature.losses import half_square
 
 CHUNK = (
     50  # the fastest gradient pass of 16, 32, 50, 100, 250, 1000 on the test machine

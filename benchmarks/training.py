@@ -10,10 +10,12 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from helpers import images, networks
-from helpers.training import Examples, Recipe
-from helpers.training.epochs import epoch
+from helpers import networks
+from helpers.images import sources
+from helpers.images.table import table
+from helpers.training.epochs import Examples, epoch
 from helpers.training.loop import Run
+from helpers.training.recipe import Recipe
 
 SIZE, BATCH = 512, 64
 NETWORKS = {"resnet8": 16, "vgg6": 32, "resnet18": 16}
@@ -24,7 +26,7 @@ class Pictures(Dataset):
     """As torchvision's CIFAR10: an array in memory, transformed image by image."""
 
     def __init__(self, pixels: np.ndarray, labels: list[int]):
-        images.datasets()  # torchvision imports
+        sources.datasets()  # torchvision imports
         from torchvision import transforms
 
         self.pixels, self.labels = pixels, labels
@@ -50,10 +52,10 @@ def rows() -> list[tuple[str, Callable[[], object], Callable[[], object]]]:
     pixels = noise.integers(256, size=(SIZE, 32, 32, 3), dtype=np.uint8)
     labels = (np.arange(SIZE) % 10).tolist()
     loader = DataLoader(Pictures(pixels, labels), BATCH, shuffle=True)
-    table = images.table(pixels.transpose(0, 3, 1, 2), labels, "noise")
-    examples = Examples(table.standardised(), table.labels)
+    pictures = table(pixels.transpose(0, 3, 1, 2), labels, "noise")
+    examples = Examples(pictures.standardised(), pictures.labels)
     recipe = Recipe(0.1, 1000, BATCH, momentum=0.9, augment=True, precision="bf16",
-                    accuracy=None, check_every=1000)  # fmt: skip
+                    stop_accuracy=None, check_every=1000)  # fmt: skip
     found = []
     for name, width in NETWORKS.items():
         theirs, own = (networks.build(name, width=width) for _ in range(2))
@@ -77,7 +79,7 @@ def data_share() -> float:
     inputs = torch.randn(SIZE, 3, 32, 32, generator=draw)
     examples = Examples(inputs, torch.arange(SIZE) % 10)
     recipe = Recipe(0.1, 1000, BATCH, augment=True, precision="bf16",
-                    accuracy=None, check_every=1000)  # fmt: skip
+                    stop_accuracy=None, check_every=1000)  # fmt: skip
     run = Run([networks.build("resnet18", width=16)], [examples], recipe, [0])
     run.epoch()
     whole = _seconds(run.epoch)

@@ -48,13 +48,17 @@ def _record(choice: argparse.Namespace) -> int:
 def _verify(choice: argparse.Namespace) -> int:
     from helpers import experiments, runner
 
-    worst = 0.0
+    agree = True
     for chapter in [choice.chapter] if choice.chapter else experiments.recorded():
         print(f"{chapter}:")
-        for run in runner.verify(chapter, choice.sample):
-            worst = max(worst, run.difference)
-            print(f"  {_compared(run, choice.tolerance)}")
-    return 0 if worst <= choice.tolerance else MISMATCH
+        reruns = []
+        for run in runner.verify(chapter, choice.sample, of_each=choice.accept):
+            print(" ", run.told(choice.tolerance), flush=True)
+            reruns.append(run)
+        agree &= all(run.agrees(choice.tolerance) for run in reruns)
+        if choice.accept:
+            runner.accept(chapter, reruns, choice.tolerance)
+    return 0 if agree else MISMATCH
 
 
 def _recheck(choice: argparse.Namespace) -> int:
@@ -64,9 +68,9 @@ def _recheck(choice: argparse.Namespace) -> int:
     sample = None if choice.all else choice.sample
     again, reruns = runner.recheck(row, sample)
     for run in reruns:
-        print(_compared(run, choice.tolerance))
+        print(run.told(choice.tolerance))
     print(_told(row, again))
-    same = all(run.difference <= choice.tolerance for run in reruns)
+    same = all(run.agrees(choice.tolerance) for run in reruns)
     return 0 if same and again["verdict"] == row["verdict"] else MISMATCH
 
 
@@ -81,11 +85,6 @@ def _audit(choice: argparse.Namespace) -> int:
 
     print(audit.report())
     return 0
-
-
-def _compared(run, tolerance: float) -> str:
-    same = "same" if run.difference <= tolerance else "DIFFERS"
-    return f"{same} ({run.difference:.1e}) {run.name} [{run.made['device']}]"
 
 
 def _told(row: ledger.Row, again: ledger.Row) -> str:
@@ -124,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--scale", help=", ".join(dials.SCALES))
     verify.add_argument("--sample", type=_over_zero(int), default=3, help="a chapter")
     verify.add_argument("--tolerance", type=float, default=1e-3, help="relative")
+    verify.add_argument(
+        "--accept", action="store_true", help="note what agrees: no more warnings"
+    )
     verify.set_defaults(act=_verify)
 
     recheck = commands.add_parser("recheck", help="compute one claim again")

@@ -28,15 +28,20 @@ _modules_of_specs: set[str] = set()
 
 def capture(spec: Any) -> dict[str, Any]:
     """What is known where and when the spec has run."""
-    return _fixed() | {
+    return here() | {
         "code": code_of(type(spec)),
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "scale": dials.read().scale,
-        "device": device(),
         "data": [
             {"name": images.source, "fingerprint": images.fingerprint}
             for images in getattr(spec, "sources", tuple)()
         ],
+    }
+
+
+def here() -> dict[str, Any]:
+    return _fixed() | {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "scale": dials.read().scale,
+        "device": device(),
     }
 
 
@@ -46,7 +51,10 @@ def device() -> str:
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+    kernels = torch.backends.cpu.get_cpu_capability()
+    count = torch.get_num_threads()
+    threads = "1 thread" if count == 1 else f"{count} threads"
+    return f"CPU ({platform.machine()}, {kernels}, {threads})"
 
 
 @functools.cache

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FORMAT = 2
+VERIFIED = "verified.json"
 DIGITS = 7  # significant digits kept of a float
 PATIENCE = "10s"  # how long a scheduler may take to answer
 
@@ -117,7 +118,7 @@ class RecordStore:
 
     def read(self, spec: Any) -> Record:
         record = load(self.path(spec))
-        if record.made["code"] != provenance.code_of(type(spec)):
+        if not self._vouched_for(type(spec), record.made["code"]):
             warnings.warn(
                 f"{self.chapter}: records of {type(spec).__name__} were made by other "
                 "code: compare with `python -m helpers verify "
@@ -126,6 +127,27 @@ class RecordStore:
                 stacklevel=2,
             )
         return record
+
+    def _vouched_for(self, kind: type, code: str) -> bool:
+        """Made by today's code, or by one that was found to give the same."""
+        today = provenance.code_of(kind)
+        return code == today or [code, today] in self.verified().get(kind.__name__, [])
+
+    def verified(self) -> dict[str, list[list[str]]]:
+        """Pairs of codes that `verify --accept` found to agree on a sample, by kind."""
+        path = self.folder / VERIFIED
+        return json.loads(path.read_text())["agree"] if path.exists() else {}
+
+    def note_verified(self, kind: type, code: str, runs: list[str]) -> None:
+        """That today's code agrees with the one that made the records of a kind."""
+        path, here = self.folder / VERIFIED, provenance.here()
+        body = (
+            json.loads(path.read_text()) if path.exists() else {"agree": {}, "by": []}
+        )
+        pairs = body["agree"].setdefault(kind.__name__, [])
+        pairs.append([code, provenance.code_of(kind)])
+        body["by"].append({"kind": kind.__name__, "runs": runs} | here)
+        path.write_text(json.dumps(body, indent=1) + "\n")
 
     def write(self, spec: Any, result: Any, made: dict[str, Any]) -> None:
         """Atomically: the file is either whole or not there."""
@@ -149,7 +171,7 @@ class RecordStore:
             raise
 
     def paths(self) -> list[Path]:
-        return sorted(self.folder.glob("*.json"))
+        return sorted(self.folder.glob("*-*.json"))
 
     def root(self) -> str:
         """One digest over all records: it is kept with the claims made of them."""

@@ -1,17 +1,18 @@
 """The book without Jupyter: record a chapter's sweeps, and check what is stored."""
 
-import math
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from helpers import dials, ledger, records
+from helpers.compare import inside_spread, largest_difference
 from helpers.dials import BookError
 from helpers.experiments import sweeps
 
@@ -22,13 +23,22 @@ class Rerun(NamedTuple):
     """A record and what today's code gives for its spec."""
 
     spec: Any
+    kept: records.Record
     result: Any
     made: dict[str, Any]
     difference: float  # the largest relative one; infinite where shapes differ
+    likely: bool  # among what other seeds gave: see `compare`
 
-    @property
-    def name(self) -> str:
-        return records.name_of(self.spec)
+    def agrees(self, tolerance: float) -> bool:
+        return self.difference <= tolerance or self.likely
+
+    def told(self, tolerance: float) -> str:
+        same = "same" if self.difference <= tolerance else "DIFFERS"
+        if self.likely and same == "DIFFERS":
+            same = "differs, among other seeds"
+        machine = self.kept.made["device"]
+        name = records.name_of(self.spec)
+        return f"{same} ({self.difference:.1e}) {name} [{machine}]"
 
 
 def record(chapter: str, sweep: str | None) -> None:
@@ -47,26 +57,69 @@ def record_together(words: Sequence[str], jobs: int) -> int:
     return max(process.wait() for process in running)
 
 
-def verify(chapter: str, sample: int) -> Iterator[Rerun]:
-    """Run some of the records there are again, with today's code; nothing is kept."""
-    store = records.RecordStore(chapter)
-    specs = {spec for make in _chosen(chapter, []) for spec in make()}
-    kept = sorted(filter(store.holds, specs), key=records.name_of)
-    if not kept:
+def verify(chapter: str, sample: int, of_each: bool = False) -> Iterator[Rerun]:
+    """Run some of the records there are again, with today's code; nothing is kept.
+
+    A sample of all, or `of_each` kind that one code made.
+    """
+    groups = defaultdict(list)
+    for spec, record in _kept(chapter).items():
+        groups[of_each and (type(spec), record.made["code"])].append(spec)
+    if not groups:
+        scale = dials.read().scale
         raise BookError(
-            f"{chapter} has no record at scale {dials.read().scale}: make them with "
-            f"`python -m helpers record {chapter} --scale {dials.read().scale}`"
+            f"{chapter} has no record at scale {scale}: make them with "
+            f"`python -m helpers record {chapter} --scale {scale}`"
         )
-    yield from map(rerun, random.sample(kept, min(sample, len(kept))))
+    for specs in groups.values():
+        yield from map(rerun, random.sample(specs, min(sample, len(specs))))
+
+
+def accept(chapter: str, reruns: Sequence[Rerun], tolerance: float) -> None:
+    """Note for which kinds, and by which code, all that was run again agrees."""
+    groups = defaultdict(list)
+    for run in reruns:
+        groups[type(run.spec), run.kept.made["code"]].append(run)
+    for (kind, code), runs in groups.items():
+        if all(run.agrees(tolerance) for run in runs):
+            lines = [run.told(tolerance) for run in runs]
+            records.RecordStore(chapter).note_verified(kind, code, lines)
 
 
 def rerun(spec: Any) -> Rerun:
     """Its starts are trained anew as well: see BOOK_RECORDS=fresh."""
-    kept = records.load(records.RecordStore.of(spec).path(spec))
+    store = records.RecordStore.of(spec)
+    kept = records.load(store.path(spec))
     with _environment(BOOK_RECORDS="fresh"):
         result, made = records.timed(spec)
-    difference = largest_difference(kept.result, records.plain(result))
-    return Rerun(spec, result, made, difference)
+    result = records.plain(result)
+    difference = largest_difference(kept.result, result)
+    likely = inside_spread(result, [kept.result, *_of_other_seeds(spec)])
+    return Rerun(spec, kept, result, made, difference, likely)
+
+
+def _kept(chapter: str) -> dict[Any, records.Record]:
+    store = records.RecordStore(chapter)
+    specs = {spec for make in _chosen(chapter, []) for spec in make()}
+    held = sorted(filter(store.holds, specs), key=records.name_of)
+    return {spec: records.load(store.path(spec)) for spec in held}
+
+
+def _of_other_seeds(spec: Any) -> list[Any]:
+    """The results of the records that differ from its own in nothing else."""
+    wanted, chapter = _seedless(records.describe(spec)), type(spec).__module__
+    kept = _kept(chapter.rpartition(".")[2])
+    return [
+        record.result
+        for other, record in kept.items()
+        if other != spec and _seedless(record.spec) == wanted
+    ]
+
+
+def _seedless(spec: Any) -> Any:
+    if not isinstance(spec, dict):
+        return spec
+    return {key: _seedless(value) for key, value in spec.items() if key != "seed"}
 
 
 def recheck(row: ledger.Row, sample: int | None) -> tuple[ledger.Row, list[Rerun]]:
@@ -87,19 +140,6 @@ def recheck(row: ledger.Row, sample: int | None) -> tuple[ledger.Row, list[Rerun
         with _environment(BOOK_RECORDS="only", **chosen):
             again = executed(chapter)
     return next(new for new in again if new["id"] == row["id"]), reruns
-
-
-def largest_difference(old: Any, new: Any) -> float:
-    """Relative, over all numbers of two results of the same shape."""
-    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
-        return max((largest_difference(old[key], new[key]) for key in old), default=0)
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        pairs = zip(old, new, strict=True)
-        return max((largest_difference(*pair) for pair in pairs), default=0)
-    numbers = isinstance(old, int | float) and isinstance(new, int | float)
-    if not numbers or not (math.isfinite(old) and math.isfinite(new)):
-        return 0.0 if repr(old) == repr(new) else math.inf
-    return abs(old - new) / max(abs(old), abs(new), 1e-300)
 
 
 def execute(notebook: Any, folder: Path) -> None:

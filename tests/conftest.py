@@ -10,6 +10,10 @@ from stored import notebook
 from helpers import dials, provenance
 
 HERE = Path(__file__).parent
+WITHOUT_TORCH = """
+from helpers import provenance
+provenance.device = lambda: "not asked: it would import torch, which takes long"
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +57,8 @@ def in_book(book):
     experiments = book / "helpers/experiments"
     for path in experiments.glob("[!_]*.py"):
         path.unlink()
-    shutil.copy(HERE / "sweep.py", experiments / "trial.py")
+    trial = (HERE / "sweep.py").read_text() + WITHOUT_TORCH
+    (experiments / "trial.py").write_text(trial)
     return {"cwd": book, "env": os.environ | {"PYTHONPATH": str(book)}}
 
 

@@ -5,15 +5,16 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import images
 from helpers.dials import BookError
+from helpers.images import corruptions, sources
+from helpers.images.table import subset, table
 
 
 @pytest.fixture
 def some():
     draw = torch.Generator().manual_seed(0)
     pixels = torch.randint(1, 256, (200, 3, 8, 8), generator=draw)
-    return images.table(pixels, torch.arange(200) % 10, "trial")
+    return table(pixels, torch.arange(200) % 10, "trial")
 
 
 def draw(seed=0):
@@ -21,24 +22,24 @@ def draw(seed=0):
 
 
 def test_a_subset_has_as_many_of_each_class_and_grows(some):
-    small, large = images.subset(some, 50, 3), images.subset(some, 100, 3)
+    small, large = subset(some, 50, 3), subset(some, 100, 3)
     assert small.labels.bincount().tolist() == [5] * 10
     assert torch.equal(large.pixels[:50], small.pixels)
-    assert not torch.equal(images.subset(some, 50, 4).pixels, small.pixels)
+    assert not torch.equal(subset(some, 50, 4).pixels, small.pixels)
     assert len({image.numpy().tobytes() for image in large.pixels}) == 100
 
 
 def test_more_than_there_is_is_one_line(some):
     with pytest.raises(BookError, match="201 images are wanted, trial has 200"):
-        images.subset(some, 201, 0)
+        subset(some, 201, 0)
 
 
 def test_standardised_by_channel(some):
     values = some.standardised()
     assert values.mean((0, 2, 3)).abs().max() < 1e-5
     assert (values.std((0, 2, 3)) - 1).abs().max() < 1e-4
-    few = images.subset(some, 50, 0)
-    both = images.table(
+    few = subset(some, 50, 0)
+    both = table(
         torch.cat([few.pixels, some.pixels]), torch.zeros(250), "both"
     ).standardised(like=some)
     assert torch.equal(few.standardised(like=some), both[:50])
@@ -46,14 +47,14 @@ def test_standardised_by_channel(some):
 
 def test_random_labels_are_replaced_at_the_share_asked_for():
     labels = torch.zeros(20_000).long()
-    drawn = images.random_labels(labels, 10, 0.5, draw())
+    drawn = corruptions.random_labels(labels, 10, 0.5, draw())
     assert (drawn != 0).float().mean().item() == pytest.approx(0.45, abs=0.02)
-    assert torch.equal(images.random_labels(labels, 10, 0, draw()), labels)
+    assert torch.equal(corruptions.random_labels(labels, 10, 0, draw()), labels)
 
 
 def test_shuffled_and_random_pixels_keep_every_value(some):
-    shuffled = images.shuffled_pixels(some.pixels, draw())
-    randomised = images.random_pixels(some.pixels, draw())
+    shuffled = corruptions.shuffled_pixels(some.pixels, draw())
+    randomised = corruptions.random_pixels(some.pixels, draw())
     for changed in shuffled, randomised:
         assert not torch.equal(changed, some.pixels)
         kept = changed.flatten(2).sort().values
@@ -72,8 +73,8 @@ def test_shuffled_and_random_pixels_keep_every_value(some):
 
 
 def test_gaussian_pixels_have_the_channels_moments(some):
-    dim = images.table(some.pixels // 4 + 90, some.labels, "dim").pixels
-    noise = images.gaussian_pixels(dim, draw()).float()
+    dim = table(some.pixels // 4 + 90, some.labels, "dim").pixels
+    noise = corruptions.gaussian_pixels(dim, draw()).float()
     near = {"rtol": 0.02, "atol": 0}
     expected = dim.float()
     torch.testing.assert_close(noise.mean((0, 2, 3)), expected.mean((0, 2, 3)), **near)
@@ -81,40 +82,26 @@ def test_gaussian_pixels_have_the_channels_moments(some):
 
 
 def test_zeroing_whole_pixels_and_components(some):
-    whole = images.zeroed(some.pixels, 0.25, True, draw()) == 0
+    whole = corruptions.zeroed(some.pixels, 0.25, True, draw()) == 0
     assert (whole.any(1).flatten(1).sum(1) == 16).all()
     assert torch.equal(whole.any(1), whole.all(1))
-    parts = images.zeroed(some.pixels, 0.25, False, draw()) == 0
+    parts = corruptions.zeroed(some.pixels, 0.25, False, draw()) == 0
     assert (parts.flatten(1).sum(1) == 48).all()
     assert not torch.equal(parts.any(1), parts.all(1))
     with pytest.raises(BookError, match="a share of 2 cannot be zeroed"):
-        images.zeroed(some.pixels, 2, True, draw())
+        corruptions.zeroed(some.pixels, 2, True, draw())
 
 
 def test_the_confusion_set_has_no_true_label_left(some):
-    confused = images.confusion_set(some, 3, 0.1, seed=1)
+    confused = corruptions.confusion_set(some, 3, 0.1, seed=1)
     assert len(confused.labels) == 600
     assert (confused.labels == some.labels.repeat(3)).float().mean() < 0.2
     same = (confused.pixels == some.pixels.repeat(3, 1, 1, 1)).float().mean()
     assert same.item() == pytest.approx(1 - 6 / 64, abs=1e-6)
     conflicting = confused.labels.view(3, 200)
     assert (conflicting[0] != conflicting[1]).float().mean() > 0.8
-    again = images.confusion_set(some, 3, 0.1, seed=1)
+    again = corruptions.confusion_set(some, 3, 0.1, seed=1)
     assert again.fingerprint == confused.fingerprint
-
-
-def test_the_pooled_pair(some):
-    (inputs, signs), (unseen, _) = images.pooled_pair(some, some, (2, 7), square=4)
-    assert inputs.shape == (40, 3 * 2 * 2)
-    assert signs.unique().tolist() == [-1, 1]
-    kept = [k for k in range(200) if k % 10 in (2, 7)]
-    assert signs.tolist() == [1 if k % 10 == 2 else -1 for k in kept]
-    chosen = some.pixels[kept].float()
-    centred = chosen - chosen.mean((0, 2, 3), keepdim=True)
-    scaled = centred / chosen.std((0, 2, 3), keepdim=True)
-    pooled = scaled.view(40, 3, 2, 4, 2, 4).mean((3, 5)).flatten(1)
-    torch.testing.assert_close(inputs, pooled, rtol=1e-4, atol=1e-5)
-    assert torch.equal(inputs, unseen)
 
 
 def shade(path, value, side=32):
@@ -126,23 +113,23 @@ def test_cinic_of_the_wrong_classes_or_size_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("BOOK_DATA", str(tmp_path))
     shade(tmp_path / "cinic-10/train/cat/0.png", 3)
     with pytest.raises(BookError, match="holds 1 of 90000 images: extract it again"):
-        images.cinic10("train")
-    monkeypatch.setattr(images.sources, "CINIC_SIZE", 1)
-    found = images.cinic10("train")
+        sources.cinic10("train")
+    monkeypatch.setattr(sources, "CINIC_SIZE", 1)
+    found = sources.cinic10("train")
     assert (found.labels.tolist(), found.source) == ([3], "CINIC-10")
     shade(tmp_path / "cinic-10/train/teapot/0.png", 3)
     with pytest.raises(BookError, match=r"classes of another data set \(teapot\)"):
-        images.cinic10("train")
+        sources.cinic10("train")
 
 
 def test_a_truncated_image_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("BOOK_DATA", str(tmp_path))
-    monkeypatch.setattr(images.sources, "CINIC_SIZE", 1)
+    monkeypatch.setattr(sources, "CINIC_SIZE", 1)
     path = tmp_path / "cinic-10/train/cat/0.png"
     shade(path, 3)
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(BookError, match="is no whole image: extract it again"):
-        images.cinic10("train")
+        sources.cinic10("train")
 
 
 def test_restricted_imagenet_groups_the_classes(tmp_path, monkeypatch):
@@ -152,14 +139,14 @@ def test_restricted_imagenet_groups_the_classes(tmp_path, monkeypatch):
         (root / f"n{k:08}").mkdir(parents=True)
     for k, value in ((151, 10), (268, 20), (269, 30), (30, 40), (300, 50)):
         shade(root / f"n{k:08}/a.JPEG", value, side=50)
-    found = images.restricted_imagenet("val", side=16)
+    found = sources.restricted_imagenet("val", side=16)
     assert found.pixels.shape == (4, 3, 16, 16)
     shades = found.pixels[:, 0, 8, 8].tolist()
     assert shades == pytest.approx([10, 20, 40, 50], abs=1)
     assert found.labels.tolist() == [0, 0, 2, 8]
     (root / "n00000999").rmdir()
     with pytest.raises(BookError, match="holds 999 of 1000 class folders"):
-        images.restricted_imagenet("val", side=16)
+        sources.restricted_imagenet("val", side=16)
 
 
 def test_cifar100_comes_from_torchvision(tmp_path, monkeypatch):
@@ -171,13 +158,13 @@ def test_cifar100_comes_from_torchvision(tmp_path, monkeypatch):
         def __init__(self, *_, **__):
             pass
 
-    monkeypatch.setattr(images.datasets(), "CIFAR100", Found)
-    found = images.cifar100("train")
+    monkeypatch.setattr(sources.datasets(), "CIFAR100", Found)
+    found = sources.cifar100("train")
     assert (found.classes, found.source) == (100, "CIFAR-100")
 
     def refused(*_, **__):
         raise RuntimeError("not found or corrupted")
 
-    monkeypatch.setattr(images.datasets(), "CIFAR100", refused)
+    monkeypatch.setattr(sources.datasets(), "CIFAR100", refused)
     with pytest.raises(BookError, match="CIFAR-100 is neither whole under"):
-        images.cifar100("train")
+        sources.cifar100("train")

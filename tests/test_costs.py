@@ -1,20 +1,20 @@
 """What a chapter costs is what its records say."""
 
 from costs import duration, recorded, told
-from sweep import Square, square
+from sweep import Square
 
 from helpers import records
 
 
 def test_records_are_added_up_by_scale_and_device(book):
-    shelf = records.Shelf("trial")
+    store = records.RecordStore("trial")
     for number, scale, device, seconds in (
         (0, "laptop", "a CPU", 10.0),
         (1, "laptop", "a CPU", 20.0),
         (2, "paper", "a GPU", 300.0),
     ):
         made = {"scale": scale, "device": device, "seconds": seconds}
-        shelf.write(Square(number), square(Square(number)), made)
+        store.write(Square(number), number**2, made)
     assert [told(sweep) for sweep in recorded("trial")] == [
         "1 recorded run, 5 min on a GPU",
         "2 recorded runs, 30 s on a CPU",

@@ -8,13 +8,13 @@ from pathlib import Path
 import nbformat
 import pytest
 from address import ROOT, repository, site, theme_options
-from first_cell import FIRST_CELL
 from directives import bibtex
+from first_cell import FIRST_CELL
 from publish_address import LINES, checked, publish
 
-from helpers import claims
+from helpers import ledger
 
-CHAPTERS = [*claims.chapters(), "scorecard"]
+CHAPTERS = [*ledger.chapters(), "scorecard"]
 HOSTED = "https://github.com/owner/book"
 FOREIGN = "https://git.example.org/owner/book"
 

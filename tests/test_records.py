@@ -239,6 +239,25 @@ def test_records_of_todays_code_are_loaded_without_a_word(folder):
     assert noticed() == []
 
 
+def test_records_of_other_code_are_silent_once_that_code_was_verified(
+    folder, monkeypatch
+):
+    with monkeypatch.context() as older:
+        older.setattr(provenance, "code_of", lambda kind: "older")
+        squares()
+    store = records.RecordStore("sweep")
+    before = store.root()
+    store.note_verified(Walk, "older", ["a run of another kind"])
+    store.note_verified(Square, "oldest", ["a run of other code"])
+    assert len(noticed()) == 1
+    store.note_verified(Square, "older", ["a run"])
+    assert noticed() == []
+    assert store.root() == before
+    with monkeypatch.context() as newer:
+        newer.setattr(provenance, "code_of", lambda kind: "newer")
+        assert len(noticed()) == 1
+
+
 # Specs, and what a record can hold
 
 

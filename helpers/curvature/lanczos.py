@@ -97,6 +97,7 @@ def top_eigenvalues(
 ) -> Eigenvalues:
     """The k algebraically largest eigenvalues, each within a residual of tol x value.
 
+    A start with next to nothing along the first vector may certify the second instead.
     An exactly repeated eigenvalue counts once (until rounding splits it): one start
     vector sees one direction of each eigenspace.  A Gram matrix sees them all.
     """

@@ -10,8 +10,6 @@ from torch.nn.functional import cross_entropy, log_softmax
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-__all__ = ["Loss", "OutputCurvature", "cross_entropy", "half_square"]
-
 
 def half_square(outputs: Tensor, targets: Tensor) -> Tensor:
     """(1/2n) sum_i |f_i - y_i|^2; both arguments have shape (n, C)."""

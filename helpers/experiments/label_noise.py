@@ -92,6 +92,25 @@ class Start:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Confused(Start):
+    """The networks of a bad start, before they are told the true labels."""
+
+    def sources(self) -> list[Images]:
+        return [two_classes(self.dataset, "train")]
+
+    def find(self, nets: Sequence[nn.Module]) -> None:
+        name = records.name_of(self, with_code=True)
+        mixed = [self.confused(seed) for seed in self.seeds]
+        fit(nets, mixed, self.confusion.recipe, self.seeds, name)
+
+    def run(self) -> list[Row]:
+        return [
+            {"seed": seed, "train": accuracy(net, self.train_set(seed))}
+            for seed, net in zip(self.seeds, self.networks(), strict=True)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Way:
     """How networks go on from their minima; then a rest without what disturbs them."""
 
@@ -351,6 +370,12 @@ def flips() -> list[Arm]:
     ]
 
 
+def confused() -> list[Confused]:
+    """What the bad minima have been through."""
+    bad, _ = starts()
+    return [Confused(**vars(bad))]
+
+
 def starts() -> tuple[Start, Start]:
     """The bad minima and the ordinary ones, of the same networks and images."""
     dataset, examples, width, copies, loss, seeds = dials.at_scale(
@@ -483,4 +508,9 @@ def steady(rate: float, epochs: int, batch: int, **how: Any) -> Recipe:
     return Recipe(rate, epochs, batch, with_replacement=True, stop_accuracy=None, **how)
 
 
-SWEEPS = {"arms": arms, "flips": flips, "convolutional": convolutional}
+SWEEPS = {
+    "arms": arms,
+    "confused": confused,
+    "flips": flips,
+    "convolutional": convolutional,
+}

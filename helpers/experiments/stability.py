@@ -416,7 +416,7 @@ def widths() -> list[Fit]:
 
 
 def far_below() -> list[Fit]:
-    """The largest rate."""
+    """A rate that no limit binds."""
     return [fit(dials.at_scale(quick=0.01, laptop=0.002), 4, steps=60_000)]
 
 

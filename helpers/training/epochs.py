@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from helpers.dials import BookError
-from helpers.images import crop_and_flip, random_labels
+from helpers.images.corruptions import crop_and_flip, random_labels
 from helpers.training.recipe import Recipe
 
 

@@ -6,14 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.curvature import (
-    deflated_moments,
-    gauss_newton,
-    gram,
-    hessian,
-    sketch,
-    top_eigenvalues,
-)
+from helpers.curvature.gram import gram
+from helpers.curvature.lanczos import deflated_moments, top_eigenvalues
+from helpers.curvature.products import gauss_newton, hessian
+from helpers.curvature.sketch import sketch
 
 
 def normal(*size: int, seed: int) -> torch.Tensor:

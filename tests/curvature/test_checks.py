@@ -6,8 +6,11 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from helpers.curvature import gauss_newton, gram, half_square, hessian, sketch
 from helpers.curvature.checks import check_problem
+from helpers.curvature.gram import gram
+from helpers.curvature.losses import half_square
+from helpers.curvature.products import gauss_newton, hessian
+from helpers.curvature.sketch import sketch
 
 INPUTS, TARGETS = torch.randn(6, 3), torch.randn(6, 2)
 

@@ -4,8 +4,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from helpers import networks
-from helpers.curvature import Gram, gram, half_square, kernel, trace
+from helpers.curvature import kernel
+from helpers.curvature.gram import Gram, gram, trace
 from helpers.curvature.layers import PatchLayer, find_layers
+from helpers.curvature.losses import half_square
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 

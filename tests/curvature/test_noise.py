@@ -6,7 +6,8 @@ import torch
 from scipy.optimize import brentq
 from torch import nn
 
-from helpers.curvature import alignment, batch_sharpness, gram, stability_threshold
+from helpers.curvature.gram import gram
+from helpers.curvature.noise import alignment, batch_sharpness, stability_threshold
 
 
 def linear_problem(problem, n=12, features=5, classes=1, seed=0):

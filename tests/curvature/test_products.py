@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers.curvature import gauss_newton, half_square, hessian
+from helpers.curvature.losses import half_square
+from helpers.curvature.products import gauss_newton, hessian
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 PRODUCTS = {"hessian": hessian, "gauss_newton": gauss_newton}

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from helpers import networks
-from helpers.curvature import folded, input_sensitivity, margins, path_norm
+from helpers.curvature.sensitivity import folded, input_sensitivity, margins, path_norm
 
 
 @pytest.fixture

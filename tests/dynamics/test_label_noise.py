@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import dynamics, problems
 from helpers.dials import BookError
+from helpers.dynamics import label_noise, linear
+from helpers.problems import interpolating
 
 SEEDS = (3, 8)
-TASK = problems.paired_squares(SEEDS, 4, 6, 2)
+TASK = interpolating.paired_squares(SEEDS, 4, 6, 2)
 AT_SIGNAL = np.concatenate([TASK.signal, 0.1 * np.ones_like(TASK.signal)], -1)
 START = np.sqrt(AT_SIGNAL**2 + 0.0)
 FITTED = np.concatenate([np.sqrt(TASK.signal + 0.01), START[:, 6:]], -1)
-VALLEY = problems.two_curvatures()
+VALLEY = interpolating.two_curvatures()
 
 
 def gradient(w, X, y):
@@ -26,7 +27,7 @@ def gradient(w, X, y):
 
 @pytest.mark.parametrize(("reduction", "times"), [("sum", 4), ("mean", 1)])
 def test_the_gradient_is_that_of_the_sum_or_of_the_mean(reduction, times):
-    found = dynamics.gradient(TASK, FITTED + 0.1, reduction)
+    found = linear.gradient(TASK, FITTED + 0.1, reduction)
     for seed in range(2):
         mean = gradient(FITTED[seed] + 0.1, TASK.X[seed], TASK.y[seed])
         np.testing.assert_allclose(found[seed], times * mean, rtol=1e-12)
@@ -34,7 +35,7 @@ def test_the_gradient_is_that_of_the_sum_or_of_the_mean(reduction, times):
 
 def test_descent_is_gradient_descent():
     w = FITTED + 0.1
-    found = dynamics.snapshots(dynamics.descent(TASK, w, 0.01), [0, 3])
+    found = label_noise.snapshots(label_noise.descent(TASK, w, 0.01), [0, 3])
     np.testing.assert_array_equal(found[0], w)
     for seed in range(2):
         by_hand = w[seed]
@@ -47,8 +48,8 @@ def test_descent_is_gradient_descent():
 @pytest.mark.parametrize("momentum", [0, 0.7])
 def test_label_noise_descends_on_disturbed_labels(batch, momentum):
     how = {"batch": batch, "momentum": momentum}
-    stream = dynamics.label_noise_sgd(TASK, FITTED, 0.01, 0.3, SEEDS, **how)
-    found = dynamics.snapshots(stream, [4])[0]
+    stream = label_noise.label_noise_sgd(TASK, FITTED, 0.01, 0.3, SEEDS, **how)
+    found = label_noise.snapshots(stream, [4])[0]
     size = batch or 4
     for place, seed in enumerate(SEEDS):
         random = np.random.default_rng(seed)
@@ -66,17 +67,17 @@ def test_label_noise_descends_on_disturbed_labels(batch, momentum):
 
 
 def test_a_seed_is_one_run_in_any_company():
-    few = problems.paired_squares(SEEDS[1:], 4, 6, 2)
-    stream = dynamics.label_noise_sgd(few, FITTED[1:], 0.01, 0.3, SEEDS[1:], batch=1)
-    alone = dynamics.snapshots(stream, [9])[0]
-    stream = dynamics.label_noise_sgd(TASK, FITTED, 0.01, 0.3, SEEDS, batch=1)
-    np.testing.assert_allclose(alone[0], dynamics.snapshots(stream, [9])[0, 1])
+    few = interpolating.paired_squares(SEEDS[1:], 4, 6, 2)
+    stream = label_noise.label_noise_sgd(few, FITTED[1:], 0.01, 0.3, SEEDS[1:], batch=1)
+    alone = label_noise.snapshots(stream, [9])[0]
+    stream = label_noise.label_noise_sgd(TASK, FITTED, 0.01, 0.3, SEEDS, batch=1)
+    np.testing.assert_allclose(alone[0], label_noise.snapshots(stream, [9])[0, 1])
 
 
 def test_chains_of_one_seed_differ_and_all_stay_in_shape():
     w = np.zeros((3, 2, 3))
-    stream = dynamics.label_noise_sgd(VALLEY, w, 0.1, 0.3, SEEDS)
-    found = dynamics.snapshots(stream, [5])[0]
+    stream = label_noise.label_noise_sgd(VALLEY, w, 0.1, 0.3, SEEDS)
+    found = label_noise.snapshots(stream, [5])[0]
     assert found.shape == w.shape
     assert len(np.unique(found[..., 0])) == 6
 
@@ -86,8 +87,8 @@ def test_turned_kicks_are_as_long_as_those_of_label_noise():
     w = np.zeros((2000, 2, 3))
     kicks = {}
     for name in ("label_noise_sgd", "turned_noise_sgd"):
-        stream = getattr(dynamics, name)(VALLEY, w, 0.1, 0.3, SEEDS)
-        kicks[name] = dynamics.snapshots(stream, [1])[0]
+        stream = getattr(label_noise, name)(VALLEY, w, 0.1, 0.3, SEEDS)
+        kicks[name] = label_noise.snapshots(stream, [1])[0]
     lengths = {m: np.linalg.norm(kick, axis=-1) for m, kick in kicks.items()}
     np.testing.assert_allclose(*lengths.values(), rtol=1e-12)
     assert np.abs(kicks["label_noise_sgd"][..., 2]).max() == 0
@@ -102,22 +103,22 @@ def test_the_jacobian_knows_trace_and_largest_curvature():
         2 * TASK.X[..., None, :] * np.stack([FITTED[:, :6], -FITTED[:, 6:]], 1)[:, None]
     )
     flat = tangents.reshape(2, 4, 12)
-    np.testing.assert_allclose(dynamics.jacobian(TASK, FITTED), flat)
+    np.testing.assert_allclose(label_noise.jacobian(TASK, FITTED), flat)
     hessians = np.einsum("snp,snq->spq", flat, flat) / 4
     trace = np.trace(hessians, axis1=1, axis2=2)
-    np.testing.assert_allclose(dynamics.trace(TASK, FITTED), trace)
+    np.testing.assert_allclose(label_noise.trace(TASK, FITTED), trace)
     top = np.linalg.eigvalsh(hessians)[:, -1]
-    np.testing.assert_allclose(dynamics.largest_curvature(TASK, FITTED), top)
+    np.testing.assert_allclose(label_noise.largest_curvature(TASK, FITTED), top)
 
 
 def test_mean_square_is_that_of_the_residuals():
     w = FITTED + 0.1
     r = TASK.linearise(w)[0] - TASK.y
-    np.testing.assert_allclose(dynamics.mean_square(TASK, w), (r**2).mean(-1))
+    np.testing.assert_allclose(label_noise.mean_square(TASK, w), (r**2).mean(-1))
 
 
 def test_sampled_keeps_one_in_every_so_many():
-    assert list(dynamics.sampled(iter(range(100)), 10, 40, 15)) == [10, 25]
+    assert list(label_noise.sampled(iter(range(100)), 10, 40, 15)) == [10, 25]
 
 
 @pytest.mark.parametrize(
@@ -132,5 +133,5 @@ def test_sampled_keeps_one_in_every_so_many():
 @pytest.mark.parametrize("method", ["label_noise_sgd", "turned_noise_sgd"])
 def test_bad_input_is_one_line(method, w, rate, noise, message):
     with pytest.raises(BookError, match=message) as error:
-        next(getattr(dynamics, method)(TASK, w, rate, noise, SEEDS))
+        next(getattr(label_noise, method)(TASK, w, rate, noise, SEEDS))
     assert "\n" not in str(error.value)

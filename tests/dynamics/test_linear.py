@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import dynamics, problems
+from helpers.dynamics import linear
+from helpers.problems.linear import (
+    in_metric,
+    least_squares,
+    log_spaced_metric,
+    random_start,
+    side_by_side,
+    two_clouds,
+)
 
 SEEDS = range(3)
-PROBLEM = problems.least_squares(SEEDS, 5, 12)
-START = problems.random_start(SEEDS, 12)
+PROBLEM = least_squares(SEEDS, 5, 12)
+START = random_start(SEEDS, 12)
 STEPS = 25
 
 
@@ -18,7 +26,7 @@ def by_torch(make_optimiser, loss):
     optimiser = make_optimiser([w])
     for _ in range(STEPS):
         optimiser.zero_grad()
-        loss(dynamics.residual(PROBLEM, w)).backward()
+        loss(linear.residual(PROBLEM, w)).backward()
         optimiser.step()
     return w.detach()
 
@@ -30,28 +38,28 @@ def square(r):
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 def test_the_gradient_is_that_of_the_sum_or_of_the_mean(reduction):
     w = START.clone().requires_grad_()
-    losses = dynamics.residual(PROBLEM, w).square() / 2
+    losses = linear.residual(PROBLEM, w).square() / 2
     getattr(losses, reduction)(-1).sum().backward()
-    assert torch.allclose(dynamics.gradient(PROBLEM, START, reduction), w.grad)
+    assert torch.allclose(linear.gradient(PROBLEM, START, reduction), w.grad)
 
 
 @pytest.mark.parametrize(
     ("stream", "optimiser"),
     [
         (
-            dynamics.gradient_descent(PROBLEM, START, 0.1),
+            linear.gradient_descent(PROBLEM, START, 0.1),
             lambda w: torch.optim.SGD(w, lr=0.1),
         ),
         (
-            dynamics.heavy_ball(PROBLEM, START, 0.1, 0.9),
+            linear.heavy_ball(PROBLEM, START, 0.1, 0.9),
             lambda w: torch.optim.SGD(w, lr=0.1, momentum=0.9),
         ),
         (
-            dynamics.adagrad(PROBLEM, START, 0.1),
+            linear.adagrad(PROBLEM, START, 0.1),
             lambda w: torch.optim.Adagrad(w, lr=0.1, eps=0),
         ),
         (
-            dynamics.adam(PROBLEM, START, 0.1),
+            linear.adam(PROBLEM, START, 0.1),
             lambda w: torch.optim.Adam(w, lr=0.1),
         ),
     ],
@@ -59,7 +67,7 @@ def test_the_gradient_is_that_of_the_sum_or_of_the_mean(reduction):
 )
 def test_as_torch_does_it(stream, optimiser):
     expected = by_torch(optimiser, square)
-    assert torch.allclose(dynamics.after(stream, STEPS), expected, rtol=1e-9)
+    assert torch.allclose(linear.after(stream, STEPS), expected, rtol=1e-9)
 
 
 def test_nesterov_by_its_two_sequences():
@@ -70,16 +78,16 @@ def test_nesterov_by_its_two_sequences():
             "snd,sn->sd", X, torch.einsum("snd,sd->sn", X, v) - y
         )
         w, v = new, new + 0.8 * (new - w)
-    found = dynamics.after(dynamics.nesterov(PROBLEM, START, 0.1, 0.8), STEPS)
+    found = linear.after(linear.nesterov(PROBLEM, START, 0.1, 0.8), STEPS)
     assert torch.allclose(found, w, rtol=1e-12)
 
 
 def test_conjugate_gradients_ends_in_as_many_steps_as_examples_and_rests():
-    stream = dynamics.conjugate_gradients(PROBLEM, START)
-    early, done, long_after = dynamics.path(stream, [3, 6, 200])
-    assert dynamics.residual(PROBLEM, early).abs().max() > 1e-3
-    assert dynamics.residual(PROBLEM, done).abs().max() < 1e-10
-    assert dynamics.residual(PROBLEM, long_after).abs().max() < 1e-10
+    stream = linear.conjugate_gradients(PROBLEM, START)
+    early, done, long_after = linear.path(stream, [3, 6, 200])
+    assert linear.residual(PROBLEM, early).abs().max() > 1e-3
+    assert linear.residual(PROBLEM, done).abs().max() < 1e-10
+    assert linear.residual(PROBLEM, long_after).abs().max() < 1e-10
 
 
 def test_one_subgradient_step_is_polyaks():
@@ -88,68 +96,68 @@ def test_one_subgradient_step_is_polyaks():
     r = X @ w - y
     g = X.T @ np.sign(r)
     expected = w - np.abs(r).sum() / (g @ g) * g
-    found = dynamics.after(dynamics.absolute_subgradient(PROBLEM, START), 1)[0]
+    found = linear.after(linear.absolute_subgradient(PROBLEM, START), 1)[0]
     assert found.numpy() == pytest.approx(expected)
 
 
 def test_preconditioning_is_plain_descent_in_other_units():
-    metric = problems.log_spaced_metric(12)
-    turned = problems.in_metric(PROBLEM, metric)
-    plain = dynamics.gradient_descent(turned, START / metric.sqrt(), 0.01)
-    stretched = dynamics.preconditioned(PROBLEM, START, 0.01, metric)
-    expected = dynamics.after(plain, STEPS) * metric.sqrt()
-    assert torch.allclose(dynamics.after(stretched, STEPS), expected, rtol=1e-9)
+    metric = log_spaced_metric(12)
+    turned = in_metric(PROBLEM, metric)
+    plain = linear.gradient_descent(turned, START / metric.sqrt(), 0.01)
+    stretched = linear.preconditioned(PROBLEM, START, 0.01, metric)
+    expected = linear.after(plain, STEPS) * metric.sqrt()
+    assert torch.allclose(linear.after(stretched, STEPS), expected, rtol=1e-9)
 
 
 def test_coordinate_descent_moves_the_steepest_coordinate_to_its_minimum():
     before = START[0]
-    g = dynamics.gradient(PROBLEM, START)[0]
-    after = dynamics.after(dynamics.coordinate_descent(PROBLEM, START), 1)
+    g = linear.gradient(PROBLEM, START)[0]
+    after = linear.after(linear.coordinate_descent(PROBLEM, START), 1)
     moved = (after[0] != before).nonzero().ravel()
     assert moved.tolist() == [g.abs().argmax().item()]
-    assert dynamics.gradient(PROBLEM, after)[0, moved].abs().item() < 1e-12
+    assert linear.gradient(PROBLEM, after)[0, moved].abs().item() < 1e-12
 
 
 def test_sgd_with_every_example_in_expectation_is_gradient_descent():
     steps = [
-        dynamics.after(dynamics.sgd(PROBLEM, START, 0.1, 2, [seed] * 3), 1)
+        linear.after(linear.sgd(PROBLEM, START, 0.1, 2, [seed] * 3), 1)
         for seed in range(4000)
     ]
     mean = torch.stack(steps).mean(0) - START
-    full = -0.1 * dynamics.gradient(PROBLEM, START) * 2 / 5
+    full = -0.1 * linear.gradient(PROBLEM, START) * 2 / 5
     assert torch.allclose(mean, full, atol=0.02)
 
 
 def test_sgd_of_a_seed_does_not_depend_on_its_company():
-    alone = problems.least_squares([1], 5, 12)
-    one = dynamics.after(dynamics.sgd(alone, START[1:2], 0.1, 2, [1]), STEPS)
-    three = dynamics.after(dynamics.sgd(PROBLEM, START, 0.1, 2, SEEDS), STEPS)
+    alone = least_squares([1], 5, 12)
+    one = linear.after(linear.sgd(alone, START[1:2], 0.1, 2, [1]), STEPS)
+    three = linear.after(linear.sgd(PROBLEM, START, 0.1, 2, SEEDS), STEPS)
     assert torch.allclose(one[0], three[1], rtol=1e-12)
 
 
 def test_path_and_after_count_alike():
     def stream():
-        return dynamics.gradient_descent(PROBLEM, START, 0.1)
+        return linear.gradient_descent(PROBLEM, START, 0.1)
 
-    found = dynamics.path(stream(), [0, 3, 7])
+    found = linear.path(stream(), [0, 3, 7])
     for row, steps in zip(found, [0, 3, 7], strict=True):
-        assert torch.equal(row, dynamics.after(stream(), steps))
+        assert torch.equal(row, linear.after(stream(), steps))
 
 
 def test_a_wrong_sign_is_seen():
-    uphill = dynamics.gradient_descent(PROBLEM, START, -0.1)
+    uphill = linear.gradient_descent(PROBLEM, START, -0.1)
     expected = by_torch(lambda w: torch.optim.SGD(w, lr=0.1), square)
-    assert not torch.allclose(dynamics.after(uphill, STEPS), expected, rtol=1e-3)
+    assert not torch.allclose(linear.after(uphill, STEPS), expected, rtol=1e-3)
 
 
-CLOUDS = problems.two_clouds(SEEDS, 8, 12, 2.0)
+CLOUDS = two_clouds(SEEDS, 8, 12, 2.0)
 
 
 @pytest.mark.parametrize(
     ("stream", "optimiser"),
     [
-        (dynamics.gradient_descent, lambda w: torch.optim.SGD(w, lr=0.1)),
-        (dynamics.adam, lambda w: torch.optim.Adam(w, lr=0.1)),
+        (linear.gradient_descent, lambda w: torch.optim.SGD(w, lr=0.1)),
+        (linear.adam, lambda w: torch.optim.Adam(w, lr=0.1)),
     ],
     ids=["gradient descent", "adam"],
 )
@@ -161,38 +169,38 @@ def test_the_logistic_loss_as_torch_does_it(stream, optimiser):
         margins = torch.einsum("snd,sd->sn", CLOUDS.X, w)
         torch.nn.functional.softplus(-margins).sum().backward()
         optimiser.step()
-    found = dynamics.after(stream(CLOUDS, START, 0.1), STEPS)
+    found = linear.after(stream(CLOUDS, START, 0.1), STEPS)
     assert torch.allclose(found, w.detach(), rtol=1e-9)
 
 
 def test_adam_takes_another_memory_and_a_falling_rate():
-    one = dynamics.adam(PROBLEM, START, 0.1, power=0.5, betas=(0.5, 0.9))
-    path = dynamics.path(one, [0, 1, 2])
+    one = linear.adam(PROBLEM, START, 0.1, power=0.5, betas=(0.5, 0.9))
+    path = linear.path(one, [0, 1, 2])
     first, second = (path[1:] - path[:-1]).abs()
     assert torch.allclose(first, torch.full_like(first, 0.1), rtol=1e-5)
     assert second.max() < 0.15 / 2**0.5
 
 
 def test_normalised_steps_have_their_length_and_the_gradients_direction():
-    stream = dynamics.normalised_descent(CLOUDS, START, 0.5, power=0.5)
-    path = dynamics.path(stream, range(4))
+    stream = linear.normalised_descent(CLOUDS, START, 0.5, power=0.5)
+    path = linear.path(stream, range(4))
     moved = path[1:] - path[:-1]
     expected = 0.5 / torch.arange(1, 4, dtype=torch.float64)[:, None] ** 0.5
     assert torch.allclose(moved.norm(dim=-1), expected.expand(3, 3))
-    g = dynamics.gradient(CLOUDS, START)
+    g = linear.gradient(CLOUDS, START)
     assert torch.allclose(moved[0], -0.5 * g / g.norm(dim=-1, keepdim=True))
 
 
 def test_normalised_steps_go_on_where_the_gradient_underflows():
     far = 1e4 * CLOUDS.X.mean(1)
-    assert dynamics.gradient(CLOUDS, far).abs().max() == 0
-    on = dynamics.after(dynamics.normalised_descent(CLOUDS, far, 1.0), 5)
+    assert linear.gradient(CLOUDS, far).abs().max() == 0
+    on = linear.after(linear.normalised_descent(CLOUDS, far, 1.0), 5)
     assert torch.allclose((on - far).norm(dim=-1), torch.full((3,), 5.0).double(), 0.1)
 
 
 def test_an_example_at_the_origin_pulls_nowhere():
-    padded = problems.side_by_side(CLOUDS, problems.two_clouds([9], 11, 12, 2.0))
+    padded = side_by_side(CLOUDS, two_clouds([9], 11, 12, 2.0))
     start = torch.cat([START, START[:1]])
-    found = dynamics.after(dynamics.gradient_descent(padded, start, 0.1), STEPS)
-    alone = dynamics.after(dynamics.gradient_descent(CLOUDS, START, 0.1), STEPS)
+    found = linear.after(linear.gradient_descent(padded, start, 0.1), STEPS)
+    alone = linear.after(linear.gradient_descent(CLOUDS, START, 0.1), STEPS)
     assert torch.allclose(found[:3], alone, rtol=1e-12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from helpers import oracles
+from helpers.oracles import least_squares
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(3, 6, 15))
@@ -13,12 +13,14 @@ Y = RANDOM.normal(size=(3, 6))
 
 def test_minimum_norm_is_lstsq():
     expected = [np.linalg.lstsq(x, y, rcond=None)[0] for x, y in zip(X, Y, strict=True)]
-    assert oracles.minimum_norm(X, Y) == pytest.approx(np.array(expected), abs=1e-12)
+    assert least_squares.minimum_norm(X, Y) == pytest.approx(
+        np.array(expected), abs=1e-12
+    )
 
 
 def test_nearest_interpolator_is_nearer_than_any_other():
     start = RANDOM.normal(size=(3, 15))
-    nearest = oracles.nearest_interpolator(X, Y, start)
+    nearest = least_squares.nearest_interpolator(X, Y, start)
     assert np.einsum("snd,sd->sn", X, nearest) == pytest.approx(Y, abs=1e-12)
     null = np.linalg.svd(X)[2][:, 6:]
     for _ in range(20):
@@ -29,7 +31,7 @@ def test_nearest_interpolator_is_nearer_than_any_other():
 
 def test_weighted_minimum_norm_against_a_general_solver():
     metric = np.geomspace(0.1, 10, 15)
-    found = oracles.weighted_minimum_norm(X[0], Y[0], metric)
+    found = least_squares.weighted_minimum_norm(X[0], Y[0], metric)
     answer = minimize(
         lambda w: (w**2 / metric).sum(),
         np.zeros(15),
@@ -48,28 +50,28 @@ def test_basis_pursuit_recovers_a_sparse_signal_and_beats_others():
     design = RANDOM.normal(size=(30, 80))
     signal = np.zeros(80)
     signal[[3, 40, 77]] = 1, -2, 0.5
-    found = oracles.basis_pursuit(design, design @ signal)
+    found = least_squares.basis_pursuit(design, design @ signal)
     assert found == pytest.approx(signal, abs=1e-9)
-    shortest = oracles.minimum_norm(design, design @ signal)
+    shortest = least_squares.minimum_norm(design, design @ signal)
     assert np.abs(found).sum() < np.abs(shortest).sum()
 
 
 def test_off_span():
     inside = np.einsum("snd,sn->sd", X, Y)
-    assert oracles.off_span(X, inside) == pytest.approx(np.zeros(3), abs=1e-14)
+    assert least_squares.off_span(X, inside) == pytest.approx(np.zeros(3), abs=1e-14)
     outside = np.linalg.svd(X)[2][:, 10]
-    assert oracles.off_span(X, outside) == pytest.approx(np.ones(3))
+    assert least_squares.off_span(X, outside) == pytest.approx(np.ones(3))
 
 
 def test_slowest_contraction_is_the_iteration_matrix_on_the_span():
     rate = 0.01
     matrix = np.eye(6) - rate * X[0] @ X[0].T
     expected = np.abs(np.linalg.eigvalsh(matrix)).max()
-    assert oracles.slowest_contraction(X[:1], rate)[0] == pytest.approx(expected)
+    assert least_squares.slowest_contraction(X[:1], rate)[0] == pytest.approx(expected)
 
 
 def test_slowest_direction_is_the_last_eigenvector_of_the_span():
-    v = oracles.slowest_direction(X[0])
+    v = least_squares.slowest_direction(X[0])
     values, vectors = np.linalg.eigh(X[0].T @ X[0])
     assert abs(v @ vectors[:, -6]) == pytest.approx(1)
     assert X[0].T @ (X[0] @ v) == pytest.approx(values[-6] * v, abs=1e-12)
@@ -78,7 +80,7 @@ def test_slowest_direction_is_the_last_eigenvector_of_the_span():
 def test_ridge_is_scikit_learns():
     from sklearn.linear_model import Ridge
 
-    ours = oracles.ridge(X[0], Y[0], 0.3)
+    ours = least_squares.ridge(X[0], Y[0], 0.3)
     theirs = Ridge(alpha=0.3, fit_intercept=False, tol=1e-12).fit(X[0], Y[0]).coef_
     assert ours == pytest.approx(theirs, abs=1e-8)
 
@@ -87,10 +89,10 @@ def test_filter_is_the_iterated_formula_and_tends_to_the_minimum_norm():
     rate, w = 0.01, np.zeros(15)
     for _ in range(7):
         w = w - rate * X[0].T @ (X[0] @ w - Y[0])
-    found = oracles.gradient_descent_filter(X[0], Y[0], rate, 7)
+    found = least_squares.gradient_descent_filter(X[0], Y[0], rate, 7)
     assert found == pytest.approx(w, abs=1e-12)
-    late = oracles.gradient_descent_filter(X[0], Y[0], rate, 10**7)
-    assert late == pytest.approx(oracles.minimum_norm(X[0], Y[0]), abs=1e-10)
+    late = least_squares.gradient_descent_filter(X[0], Y[0], rate, 10**7)
+    assert late == pytest.approx(least_squares.minimum_norm(X[0], Y[0]), abs=1e-10)
 
 
 def test_risk_against_fresh_examples():
@@ -98,18 +100,18 @@ def test_risk_against_fresh_examples():
     w = np.array([0.5, 0, 1])
     x = RANDOM.normal(size=(200_000, 3)) * spread
     expected = ((x @ (w - signal)) ** 2).mean() / ((x @ signal) ** 2).mean()
-    assert oracles.risk(w, signal, spread) == pytest.approx(expected, rel=0.02)
-    assert oracles.risk(np.zeros(3), signal, spread) == pytest.approx(1)
+    assert least_squares.risk(w, signal, spread) == pytest.approx(expected, rel=0.02)
+    assert least_squares.risk(np.zeros(3), signal, spread) == pytest.approx(1)
 
 
 def test_ridgeless_risk_has_its_known_special_cases():
     signal = np.zeros(1000)
     signal[0] = 1
-    isotropic = oracles.ridgeless_risk(np.ones(1000), signal, 100)
+    isotropic = least_squares.ridgeless_risk(np.ones(1000), signal, 100)
     assert isotropic == pytest.approx(0.9, abs=1e-9)
     hidden = np.ones(1000)
     hidden[0] = 1e-6
-    useless = oracles.ridgeless_risk(hidden, signal * 1e6, 100)
+    useless = least_squares.ridgeless_risk(hidden, signal * 1e6, 100)
     assert useless == pytest.approx(1 / (1 - 100 / 999), rel=1e-6)
 
 
@@ -117,8 +119,8 @@ def test_ridgeless_risk_against_simulation():
     spread = np.geomspace(3, 0.3, 400)
     signal = RANDOM.normal(size=400)
     draws = RANDOM.normal(size=(20, 100, 400)) * spread
-    w = oracles.minimum_norm(draws, draws @ signal)
-    simulated = oracles.risk(w, signal, spread)
+    w = least_squares.minimum_norm(draws, draws @ signal)
+    simulated = least_squares.risk(w, signal, spread)
     interval = 3 * simulated.std() / 20**0.5
-    predicted = oracles.ridgeless_risk(spread, signal, 100)
+    predicted = least_squares.ridgeless_risk(spread, signal, 100)
     assert predicted == pytest.approx(simulated.mean(), abs=interval + 0.01)

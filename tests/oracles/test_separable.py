@@ -6,12 +6,12 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from helpers import oracles
+from helpers.oracles import separable
 
 RANDOM = np.random.default_rng(0)
 CENTRE = np.array([3.0, 0, 0])
 Z = RANDOM.normal(size=(4, 20, 3)) + CENTRE
-BEST = oracles.maximum_margin(Z)
+BEST = separable.maximum_margin(Z)
 LOPSIDED = np.array([[[1, 0.2], [0.3, 2]]])
 FIGURE_ONE = np.array([[[0.5, 1.5], [1.5, 0.5]]])
 TOUCHING = np.array([[[1.0, 0], [1, 1]]])
@@ -20,7 +20,7 @@ TOUCHING = np.array([[[1.0, 0], [1, 1]]])
 def test_maximum_margin_is_optimal_and_is_scikit_learns():
     from sklearn.svm import SVC
 
-    assert oracles.optimality(Z, BEST).max() < 1e-10
+    assert separable.optimality(Z, BEST).max() < 1e-10
     for z, w in zip(Z, BEST.w, strict=True):
         both = np.vstack([z, -z])  # symmetric, so that the intercept vanishes
         labels = np.repeat([1, -1], len(z))
@@ -29,29 +29,29 @@ def test_maximum_margin_is_optimal_and_is_scikit_learns():
 
 
 def test_duals_and_margin_of_a_problem_by_hand():
-    best = oracles.maximum_margin(FIGURE_ONE)
+    best = separable.maximum_margin(FIGURE_ONE)
     assert best.w[0] == pytest.approx([0.5, 0.5])
     assert best.duals[0] == pytest.approx([0.25, 0.25])
     assert best.margin[0] == pytest.approx(2**0.5)
-    degenerate = oracles.maximum_margin(TOUCHING)
+    degenerate = separable.maximum_margin(TOUCHING)
     assert degenerate.w[0] == pytest.approx([1, 0])
     assert degenerate.duals[0] == pytest.approx([1, 0])
 
 
 def test_optimality_sees_what_is_not():
-    worse = oracles.MaximumMargin(BEST.w * 1.001, BEST.duals)
-    assert oracles.optimality(Z, worse).min() > 1e-5
+    worse = separable.MaximumMargin(BEST.w * 1.001, BEST.duals)
+    assert separable.optimality(Z, worse).min() > 1e-5
 
 
 def test_data_that_overlap_have_no_margin():
     with pytest.raises(ValueError, match="no plane"):
-        oracles.maximum_margin(np.array([[[1.0, 0], [-1, 0.0]]]))
+        separable.maximum_margin(np.array([[[1.0, 0], [-1, 0.0]]]))
 
 
 def test_next_margin_leaves_the_support_out():
     margins = np.sort(Z[0] @ BEST.w[0])
     following = margins[BEST.support[0].sum()]
-    assert oracles.next_margin(Z, BEST)[0] == pytest.approx(following)
+    assert separable.next_margin(Z, BEST)[0] == pytest.approx(following)
 
 
 def test_flow_is_that_of_a_general_solver():
@@ -60,41 +60,41 @@ def test_flow_is_that_of_a_general_solver():
 
     how = {"method": "DOP853", "rtol": 1e-11, "atol": 1e-12}
     expected = solve_ivp(velocity, (0, 50), np.zeros(3), **how).y[:, -1]
-    found = oracles.logistic_flow(Z[:1], [0, np.log(50)])[1, 0]
+    found = separable.logistic_flow(Z[:1], [0, np.log(50)])[1, 0]
     assert found == pytest.approx(expected, abs=1e-7)
 
 
 def test_flow_reaches_its_constants():
     s = 4300 * np.log(10)
-    w = oracles.logistic_flow(LOPSIDED, [s])[0]
-    best = oracles.maximum_margin(LOPSIDED)
+    w = separable.logistic_flow(LOPSIDED, [s])[0]
+    best = separable.maximum_margin(LOPSIDED)
     rho = w - s * best.w
-    assert rho == pytest.approx(oracles.residual_limit(LOPSIDED, best), abs=1e-8)
-    gap = best.margin - oracles.margin(LOPSIDED, w)
-    assert gap * s == pytest.approx(oracles.gap_constant(best), rel=5e-3)
+    assert rho == pytest.approx(separable.residual_limit(LOPSIDED, best), abs=1e-8)
+    gap = best.margin - separable.margin(LOPSIDED, w)
+    assert gap * s == pytest.approx(separable.gap_constant(best), rel=5e-3)
     unit = w / np.linalg.norm(w) - best.w * best.margin
-    expected = oracles.direction_constant(best, rho)
+    expected = separable.direction_constant(best, rho)
     assert np.linalg.norm(unit) * s == pytest.approx(expected, rel=5e-3)
-    loss = np.exp(s + oracles.log_loss(LOPSIDED, w))
+    loss = np.exp(s + separable.log_loss(LOPSIDED, w))
     assert loss == pytest.approx(best.margin**-2, rel=1e-8)
 
 
 def test_limit_of_the_residual_by_its_equation():
-    best = oracles.maximum_margin(LOPSIDED)
-    limit = oracles.residual_limit(LOPSIDED, best, 0.3)[0]
+    best = separable.maximum_margin(LOPSIDED)
+    limit = separable.residual_limit(LOPSIDED, best, 0.3)[0]
     assert 0.3 * np.exp(-LOPSIDED[0] @ limit) == pytest.approx(best.duals[0])
 
 
 def test_equal_duals_leave_no_gap_constant():
-    best = oracles.maximum_margin(FIGURE_ONE)
-    assert oracles.dual_entropy(best) == pytest.approx(np.log(2))
-    assert oracles.gap_constant(best) == pytest.approx(0, abs=1e-14)
+    best = separable.maximum_margin(FIGURE_ONE)
+    assert separable.dual_entropy(best) == pytest.approx(np.log(2))
+    assert separable.gap_constant(best) == pytest.approx(0, abs=1e-14)
 
 
 @pytest.mark.parametrize("data", [FIGURE_ONE, LOPSIDED], ids=["figure 1", "lopsided"])
 def test_settling_exponent_is_measured(data):
-    best = oracles.maximum_margin(data)
-    exponent = oracles.settling_exponent(data, best)[0]
+    best = separable.maximum_margin(data)
+    exponent = separable.settling_exponent(data, best)[0]
     matrix = (data[0].T * best.duals[0]) @ data[0]
     assert exponent == pytest.approx(np.linalg.eigvalsh(matrix)[0])
     if data is FIGURE_ONE:
@@ -103,7 +103,7 @@ def test_settling_exponent_is_measured(data):
 
 def test_minimiser_of_overlapping_data():
     data = RANDOM.normal(size=(2, 60, 3)) + CENTRE / 10
-    w = oracles.logistic_minimiser(data)
+    w = separable.logistic_minimiser(data)
     slope = np.einsum("sn,snd->sd", expit(-np.einsum("snd,sd->sn", data, w)), data)
     assert np.abs(slope).max() < 1e-8
 
@@ -115,7 +115,7 @@ def test_tail_direction_against_a_search_over_directions(power):
         return np.log(((LOPSIDED[0] @ v) ** -float(power)).sum())
 
     angle = minimize(height, [0.5], method="Nelder-Mead", options={"xatol": 1e-9}).x[0]
-    found = oracles.tail_direction(LOPSIDED, power)[0]
+    found = separable.tail_direction(LOPSIDED, power)[0]
     assert found == pytest.approx([np.cos(angle), np.sin(angle)], abs=1e-6)
 
 
@@ -125,12 +125,12 @@ def test_box_margin_against_a_grid():
     sides = [(one, edge), (-one, edge), (edge, one), (edge, -one)]
     corners = np.concatenate([np.stack(side, 1) for side in sides])
     expected = (corners @ LOPSIDED[0].T).min(1).max()
-    assert oracles.box_margin(LOPSIDED)[0] == pytest.approx(expected, abs=1e-3)
+    assert separable.box_margin(LOPSIDED)[0] == pytest.approx(expected, abs=1e-3)
 
 
 def test_log_loss_where_the_loss_underflows():
     w = np.array([[1.0, 1.0]])
     plain = np.log(np.log1p(np.exp(-LOPSIDED[0] @ w[0])).sum())
-    assert oracles.log_loss(LOPSIDED, w)[0] == pytest.approx(plain)
-    far = oracles.log_loss(LOPSIDED, 1e4 * w)[0]
+    assert separable.log_loss(LOPSIDED, w)[0] == pytest.approx(plain)
+    far = separable.log_loss(LOPSIDED, 1e4 * w)[0]
     assert far == pytest.approx(-1.2e4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import problems
+from helpers.problems import interpolating
 
 SEEDS = range(3)
 EYE = np.eye(2)
@@ -27,18 +27,18 @@ def squares(w, X):
     return torch.einsum("snd,...sd->...sn", X, u**2 - v**2)
 
 
-LINEAR = problems.directions(SEEDS, np.array([0.5, 1.0, 2.0]))
-SQUARES = problems.paired_squares(SEEDS, 4, 6, 2)
-RELU = problems.relu_regression(SEEDS, 5)
+LINEAR = interpolating.directions(SEEDS, np.array([0.5, 1.0, 2.0]))
+SQUARES = interpolating.paired_squares(SEEDS, 4, 6, 2)
+RELU = interpolating.relu_regression(SEEDS, 5)
 CASES = {
     "linear": (
         LINEAR,
         3,
         lambda w: torch.einsum("snd,...sd->...sn", torch.tensor(LINEAR.X), w),
     ),
-    "valley": (problems.two_curvatures(), 3, lambda w: valley(w, 1)),
-    "copies": (problems.two_curvatures(3), 3, lambda w: valley(w, 3)),
-    "product": (problems.product(), 2, lambda w: w.prod(-1, keepdim=True)),
+    "valley": (interpolating.two_curvatures(), 3, lambda w: valley(w, 1)),
+    "copies": (interpolating.two_curvatures(3), 3, lambda w: valley(w, 3)),
+    "product": (interpolating.product(), 2, lambda w: w.prod(-1, keepdim=True)),
     "squares": (SQUARES, 12, lambda w: squares(w, torch.tensor(SQUARES.X))),
     "relu": (RELU, 21, lambda w: relu(w, torch.tensor(RELU.x))),
 }
@@ -81,22 +81,22 @@ def test_only_takes_each_seeds_own_examples():
 
 
 def test_the_relu_function_is_the_same_elsewhere():
-    w = problems.wiggly_start(SEEDS, 7, 2.0)
+    w = interpolating.wiggly_start(SEEDS, 7, 2.0)
     np.testing.assert_allclose(RELU.function(w, RELU.x), RELU.linearise(w)[0])
     assert RELU.function(w, np.linspace(-2, 2, 9)).shape == (3, 9)
     np.testing.assert_allclose(RELU.y[0], [1, 0, -1, 0, 1])
 
 
 def test_a_start_has_its_kinks_where_the_points_are():
-    slope, offset, out = np.split(problems.wiggly_start([4], 500, 5.0), 3, -1)
+    slope, offset, out = np.split(interpolating.wiggly_start([4], 500, 5.0), 3, -1)
     assert np.abs(offset / slope).max() < 1.1
     assert out.std() * 500**0.5 == pytest.approx(5, rel=0.1)
 
 
 def test_a_seed_is_one_problem_in_any_company():
-    among = problems.paired_squares([7, 5], 4, 6, 2)
+    among = interpolating.paired_squares([7, 5], 4, 6, 2)
     np.testing.assert_array_equal(
-        problems.paired_squares([5], 4, 6, 2).X[0], among.X[1]
+        interpolating.paired_squares([5], 4, 6, 2).X[0], among.X[1]
     )
-    alone = problems.wiggly_start([5], 9, 1.0)[0]
-    np.testing.assert_array_equal(alone, problems.wiggly_start([1, 5], 9, 1.0)[1])
+    alone = interpolating.wiggly_start([5], 9, 1.0)[0]
+    np.testing.assert_array_equal(alone, interpolating.wiggly_start([1, 5], 9, 1.0)[1])

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from helpers import networks
-from helpers.training import Recipe, ensemble, gradients
-from helpers.training.ensemble import BatchedMLP
+from helpers.training import gradients
+from helpers.training.ensemble import BatchedMLP, ensemble
+from helpers.training.recipe import Recipe
 
 SQUARE = Recipe(0.1, 1, 4, loss="square")
 DRAW = torch.Generator().manual_seed(0)
@@ -47,7 +48,7 @@ def half_square(net, x, y):
     return (net(x) - y).square().mean() / 2
 
 
-def test_of_the_loss_is_the_plain_gradient():
+def test_the_gradient_of_the_loss_is_the_plain_one():
     found, _ = gradient_of(perceptrons(), gradients.loss_gradient)
     torch.testing.assert_close(found, by_hand(half_square))
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import networks, records
-from helpers.dials import BookError
-from helpers.training import Examples, Recipe, estimate, gradients, outputs, train
-from helpers.training.epochs import epoch
+from helpers import networks
+from helpers.dials import BookError, TimeIsUp
+from helpers.training import gradients
+from helpers.training.epochs import Examples, epoch
+from helpers.training.loop import estimate, outputs, train
+from helpers.training.recipe import Recipe
 
 
 def blobs(seed, size=60, classes=3, width=6):
@@ -195,9 +197,9 @@ def test_a_run_whose_time_is_up_goes_on_at_the_next_call(tmp_path, monkeypatch):
     recipe = Recipe(0.05, 3, 10, momentum=0.9, stop_accuracy=None)
     whole, late = mlp(0), mlp(0)
     train([whole], [blobs(0)], recipe, [0])
-    monkeypatch.setattr(records, "deadline", 0.0)
+    monkeypatch.setenv("BOOK_DEADLINE", "0")
     for _ in range(2):  # an epoch each
-        with pytest.raises(records.TimeIsUp):
+        with pytest.raises(TimeIsUp):
             train([mlp(0)], [blobs(0)], recipe, [0], checkpoint="trial")
     end = train([late], [blobs(0)], recipe, [0], checkpoint="trial")
     torch.testing.assert_close(weights(late), weights(whole))

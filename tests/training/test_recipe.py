@@ -5,9 +5,9 @@ import torch
 
 from helpers import networks
 from helpers.dials import BookError
-from helpers.training import Examples, Recipe, load_or_train
-from helpers.training.epochs import epoch, steps_an_epoch
-from helpers.training.recipe import correct
+from helpers.training.epochs import Examples, epoch, steps_an_epoch
+from helpers.training.recipe import Recipe, correct
+from helpers.training.weights import load_or_train
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,6 @@ from helpers.training.recipe import correct
         ({"rate": float("nan")}, "a rate of nan does not train"),
         ({"batch": 0}, "a batch of 0 is empty"),
         ({"label_noise": -1}, "label noise cannot be negative"),
-        ({"optimiser": "lion"}, "'lion' is unknown: choose sgd or adam"),
         ({"loss": "hinge"}, "'hinge' is unknown: choose cross-entropy or square"),
         ({"precision": "fp8"}, "'fp8' is unknown: choose float32 or bf16"),
     ],
@@ -111,7 +110,7 @@ def test_label_noise_has_the_share_and_the_deviation_asked_for():
     assert shown.targets.mean().item() == pytest.approx(1, abs=0.02)
 
 
-def test_prepared_weights_are_trained_once(tmp_path, monkeypatch):
+def test_weights_are_trained_once(tmp_path, monkeypatch):
     monkeypatch.setenv("BOOK_DATA", str(tmp_path))
     spec, calls = Recipe(0.1, 1), []
 
