@@ -33,11 +33,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _record(choice: argparse.Namespace) -> int:
-    from helpers import runner
+    from helpers import experiments, runner
 
     if choice.minutes is not None:
         os.environ["BOOK_DEADLINE"] = str(time.time() + 60 * choice.minutes)
     if choice.jobs > 1:
+        experiments.sweeps(choice.chapter)  # an unknown one is told once
         sweep = ["--sweep", choice.sweep] if choice.sweep else []
         return runner.record_together(["record", choice.chapter, *sweep], choice.jobs)
     runner.record(choice.chapter, choice.sweep)

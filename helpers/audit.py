@@ -278,7 +278,7 @@ def _bundles(notebook: str) -> list[dict[str, Any]]:
 
 
 def _other_records(root: Path) -> Iterator[str]:
-    """A line for each chapter whose records are not those judged, or not committed."""
+    """Records that are not those judged, not committed, or taken on trust."""
     history = History(root)
     for chapter in _claims(root):
         text = history.text(history.now.name, f"book/{chapter}.ipynb")
@@ -287,11 +287,20 @@ def _other_records(root: Path) -> Iterator[str]:
             yield f"{chapter}: it was judged on other records than are there"
         if history.git("status", "--porcelain", "--", f"data/records/{chapter}"):
             yield f"{chapter}: its records are not those of the last commit"
+        for note in _store(root, chapter).accepted():
+            if not note["runs"]:
+                kind, code = note["kind"], note["made_by"]
+                yield f"{chapter}: {kind} of code {code!r} on trust: {note['why']}"
+
+
+def _store(root: Path, chapter: str) -> RecordStore:
+    store = RecordStore(chapter)
+    store.folder = root / "data" / "records" / chapter
+    return store
 
 
 def _root(root: Path, chapter: str) -> str:
-    store = RecordStore(chapter)
-    store.folder = root / "data" / "records" / chapter
+    store = _store(root, chapter)
     try:
         return store.root()
     except BookError:  # a record that is unreadable, altered or of another format

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FORMAT = 2
-VERIFIED = "verified.json"
+ACCEPTED = "accepted.json"
 DIGITS = 7  # significant digits kept of a float
 PATIENCE = "10s"  # how long a scheduler may take to answer
 
@@ -129,43 +129,48 @@ class RecordStore:
         return record
 
     def _vouched_for(self, kind: type, code: str) -> bool:
-        """Made by today's code, or by one that was found to give the same."""
+        """Made by today's code, or by one that was accepted in its place."""
         today = provenance.code_of(kind)
-        return code == today or [code, today] in self.verified().get(kind.__name__, [])
+        pairs = [
+            (note["kind"], note["made_by"], note["today"]) for note in self.accepted()
+        ]
+        return code == today or (kind.__name__, code, today) in pairs
 
-    def verified(self) -> dict[str, list[list[str]]]:
-        """Pairs of codes that `verify --accept` found to agree on a sample, by kind."""
-        path = self.folder / VERIFIED
-        return json.loads(path.read_text())["agree"] if path.exists() else {}
+    def accepted(self) -> list[dict[str, Any]]:
+        """Which other codes' records are taken for today's, and what speaks for it."""
+        path = self.folder / ACCEPTED
+        try:
+            return json.loads(path.read_text()) if path.exists() else []
+        except ValueError:
+            raise BookError(
+                f"{path} cannot be read: restore it with `git checkout -- {path}`"
+            ) from None
 
-    def note_verified(self, kind: type, code: str, runs: list[str]) -> None:
-        """That today's code agrees with the one that made the records of a kind."""
-        path, here = self.folder / VERIFIED, provenance.here()
-        body = (
-            json.loads(path.read_text()) if path.exists() else {"agree": {}, "by": []}
-        )
-        pairs = body["agree"].setdefault(kind.__name__, [])
-        pairs.append([code, provenance.code_of(kind)])
-        body["by"].append({"kind": kind.__name__, "runs": runs} | here)
-        path.write_text(json.dumps(body, indent=1) + "\n")
+    def accept(self, kind: type, code: str, runs: list[str], why: str = "") -> None:
+        """On the strength of runs that were made again; without any, on trust."""
+        note = {"kind": kind.__name__, "made_by": code, "runs": runs, "why": why}
+        note |= {"today": provenance.code_of(kind)} | provenance.here()
+        self._put(self.folder / ACCEPTED, [*self.accepted(), note])
 
     def write(self, spec: Any, result: Any, made: dict[str, Any]) -> None:
         """Atomically: the file is either whole or not there."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         body = {
             "format": FORMAT,
             "spec": describe(spec),
             "result": plain(result),
             "made": plain(made),
         }
-        text = json.dumps(body | {"sha256": digest(body)}, indent=1) + "\n"
+        self._put(self.path(spec), body | {"sha256": digest(body)})
+
+    def _put(self, path: Path, body: Any) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=self.folder, suffix=".part")
         try:
             with os.fdopen(handle, "w") as file:
-                file.write(text)
+                file.write(json.dumps(body, indent=1) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(draft, self.path(spec))
+            os.replace(draft, path)
         except BaseException:
             Path(draft).unlink(missing_ok=True)
             raise

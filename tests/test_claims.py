@@ -244,6 +244,8 @@ def test_arithmetic_on_a_single_number_is_refused_as_well(criteria, control):
         ([0.1, 0.25, 0.7], [2.0, 2.0, 2.0]),  # the same at every seed
         ([0.1, 0.25, 0.7], [3.0, 2.0, 2.5]),
         ([0.1, 0.7], [2.0, 9.0]),  # any two points are on a line
+        ([0.1, 0.7], [0.7, 0.1]),  # two shares of few images may be alike
+        ([0.1, 0.25, 0.7], [2.0, 2.0 + 1e-8, 2.0]),  # all but the same
         ([0.1, 0.25, 0.7], [NAN, 2.0, 9.0]),
         ([0.5, 0.5, 0.5], [3.0, 2.0, 2.5]),
     ],

@@ -69,3 +69,15 @@ def test_rows_are_compared_where_they_stand_whatever_their_seeds():
 
     assert inside_spread(rows(0.2, 0.4), [rows(0.1, 0.2, 0.3)])
     assert not inside_spread(rows(0.2, 50), [rows(0.1, 0.2, 0.3)])
+
+
+def test_the_seed_is_no_result():
+    others = [seed | {"seed": 0} for seed in FOUR_SEEDS]
+    assert inside_spread({"loss": 1.2, "seed": 99}, others)
+    assert not inside_spread({"seed": 0}, others)
+
+
+def test_numbers_of_a_list_are_told_apart_by_their_place():
+    others = [{"path": [k, 100 + k]} for k in range(3)]
+    assert inside_spread({"path": [1, 101]}, others)
+    assert not inside_spread({"path": [101, 1]}, others)

@@ -104,6 +104,14 @@ def test_the_confusion_set_has_no_true_label_left(some):
     assert again.fingerprint == confused.fingerprint
 
 
+def test_half_of_the_images_are_mirrored(some):
+    images, order = some.pixels.float(), torch.arange(200).repeat(20)
+    seen = corruptions.crop_and_flip(images, order, draw(), pad=0)
+    turned, same = ((seen == x[order]).all((1, 2, 3)) for x in (images.flip(3), images))
+    assert (turned | same).all()
+    assert turned.float().mean().item() == pytest.approx(0.5, abs=0.03)
+
+
 def shade(path, value, side=32):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((side, side, 3), value, np.uint8)).save(path)

@@ -58,6 +58,10 @@ def test_half_interval_is_students():
     )
     assert samples.mean(0) - figures.half_interval(samples) == pytest.approx(low)
     assert figures.half_interval(samples[:1]).tolist() == [0, 0, 0]
+    ends = stats.t.interval(
+        0.95, 7, loc=samples[:, 0].mean(), scale=stats.sem(samples[:, 0])
+    )
+    assert figures.interval95(samples[:, 0]) == pytest.approx(ends)
 
 
 def test_measured_draws_the_mean_and_its_interval(ax):
@@ -74,6 +78,19 @@ def test_every_seed_draws_the_whole_range(ax):
     figures.every_seed(ax, [0], np.array([[1.0], [2], [5]]), "sgd")
     assert ax.lines[0].get_ydata().tolist() == [2]
     assert ax.collections[0].get_segments()[0][:, 1].tolist() == [1, 5]
+    figures.every_seed(ax, [0], np.array([[1.0], [2]]), "sgd", color="k", label="two")
+    assert ax.lines[-1].get_color() == "k"
+
+
+def test_seaborn_draws_in_the_house_style(ax):
+    import seaborn
+
+    colours = [figures.PALETTE[kind].lower() for kind in figures.MARKS]
+    assert seaborn.color_palette().as_hex() == colours
+    frame = {"x": [0, 0, 0, 1, 1, 1], "y": [1.0, 2, 3, 4, 5, 6]}
+    seaborn.pointplot(frame, x="x", y="y", errorbar=figures.interval95, ax=ax)
+    drawn = {tuple(line.get_ydata()) for line in ax.lines}
+    assert any(y == pytest.approx(figures.interval95([1.0, 2, 3])) for y in drawn)
 
 
 def test_the_vendored_font_is_used(ax):

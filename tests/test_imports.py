@@ -32,7 +32,7 @@ MAY_IMPORT = {
     # what a reader sees, and the commands
     "figures": {"dials"},
     "compare": set(),
-    "runner": {"dials", "experiments", "records", "ledger", "compare"},
+    "runner": {"dials", "experiments", "records", "provenance", "ledger", "compare"},
     "__main__": {"dials", "experiments", "runner", "ledger", "audit"},
     "__init__": set(),
 }

@@ -239,7 +239,7 @@ def test_records_of_todays_code_are_loaded_without_a_word(folder):
     assert noticed() == []
 
 
-def test_records_of_other_code_are_silent_once_that_code_was_verified(
+def test_records_of_other_code_are_silent_once_that_code_was_accepted(
     folder, monkeypatch
 ):
     with monkeypatch.context() as older:
@@ -247,10 +247,10 @@ def test_records_of_other_code_are_silent_once_that_code_was_verified(
         squares()
     store = records.RecordStore("sweep")
     before = store.root()
-    store.note_verified(Walk, "older", ["a run of another kind"])
-    store.note_verified(Square, "oldest", ["a run of other code"])
+    store.accept(Walk, "older", ["a run of another kind"])
+    store.accept(Square, "oldest", ["a run of other code"])
     assert len(noticed()) == 1
-    store.note_verified(Square, "older", ["a run"])
+    store.accept(Square, "older", ["a run"])
     assert noticed() == []
     assert store.root() == before
     with monkeypatch.context() as newer:

@@ -104,7 +104,8 @@ def mean_loss(
     """E L after 0, 1, …, `steps` steps, exactly, from these errors of the outputs.
 
     It follows R = E rrᵀ, the errors' second moment, which stays well conditioned where
-    curvatures do not.
+    curvatures do not. R is symmetric, and has to be kept so: what rounding adds
+    that is not would grow.
     """
     kernel, moment = at.rows @ at.rows.T / len(at.rows), np.outer(errors, errors)
     losses = [moment.diagonal().mean() / 2]
@@ -113,6 +114,7 @@ def mean_loss(
         single = (kernel * moment.diagonal()) @ kernel * len(at.rows)
         noise = drawn.full * pull @ kernel + drawn.single * single
         moment = moment - rate * (pull + pull.T) + rate**2 * noise
+        moment = (moment + moment.T) / 2
         losses.append(moment.diagonal().mean() / 2)
     return np.array(losses)
 

@@ -91,6 +91,25 @@ def test_orthogonal_examples_by_hand():
     assert stability.one_matrix_limit(at, drawn) == pytest.approx(along)
 
 
+FAR_APART = np.hstack([np.full((6, 1), 0.5), np.eye(6)])  # lengths beside the top
+
+
+@pytest.mark.parametrize("batch", [1, 2, 6])
+@pytest.mark.parametrize("gradients", [G, FAR_APART], ids=["random", "far apart"])
+def test_one_matrix_limit_is_the_better_of_two_matrices(gradients, batch):
+    """tr P² no longer falls in a step: 2 tr P²H = η E tr PH_bPH_b."""
+    at = stability.minimum(gradients)
+    identity = np.eye(len(at.curvatures))
+    hessians = [identity - step for step in every_step(at.rows, 1, batch)]
+    limits = [
+        2 * np.trace(P @ P @ H) / np.mean([np.trace(P @ h @ P @ h) for h in hessians])
+        for H in [np.mean(hessians, axis=0)]
+        for P in (identity, np.diag(identity[0]))
+    ]
+    found = stability.one_matrix_limit(at, stability.sampling(6, batch))
+    assert found == pytest.approx(min(limits))
+
+
 def test_alignment_is_its_definition():
     away = RANDOM.normal(size=len(AT.curvatures))
     gradients = AT.rows * (AT.rows @ away)[:, None]
@@ -144,3 +163,20 @@ def test_what_is_wrong_is_said_in_one_line():
     for rate in (0, -1.0):
         with pytest.raises(BookError, match="rate above zero"):
             stability.moment_operator(AT, rate, stability.sampling(6, 2))
+
+
+def test_the_mean_loss_of_the_full_batch_shrinks_to_nothing():
+    """With more examples than directions, where rounding once took over."""
+    rows = np.random.default_rng(0).normal(size=(30, 5))
+    at = stability.minimum(rows)
+    way = np.ones(5)
+    errors = rows @ way
+    rate = 0.5 / at.curvatures[0]
+    drawn = stability.sampling(30, 30)
+    losses = stability.mean_loss(at, errors, rate, drawn, 400)
+    kernel = rows @ rows.T / 30
+    plain = [errors]
+    for _ in range(400):
+        plain.append(plain[-1] - rate * kernel @ plain[-1])
+    expected = [np.mean(e**2) / 2 for e in plain]
+    np.testing.assert_allclose(losses, expected, rtol=1e-6, atol=1e-12 * expected[0])

@@ -11,7 +11,7 @@ from helpers import networks
 from helpers.dials import BookError, TimeIsUp
 from helpers.training import gradients
 from helpers.training.epochs import Examples, epoch
-from helpers.training.loop import estimate, outputs, train
+from helpers.training.loop import accuracy, estimate, outputs, train
 from helpers.training.recipe import Recipe
 
 
@@ -151,6 +151,53 @@ def test_probes_see_the_steps_they_asked_for():
     assert [seen["step"] for seen in end[0].history] == [0, 1, 7]
     assert end[0].history[0]["moved"] == 0
     assert end[0].history[1]["moved"] < end[0].history[2]["moved"]
+
+
+def test_a_probe_sees_evaluation_and_the_next_step_is_training():
+    network, recipe = cnn(0), Recipe(0.05, 1, 10, stop_accuracy=None)
+    probes = {"training": lambda net: [part.training for part in net.modules()]}
+    how = {"probes": probes, "probe_at": [0, 2]}
+    end = train([network], [pictures(0)], recipe, [0], **how)[0]
+    assert len(end.history) == 2
+    assert not any(any(seen["training"]) for seen in end.history)
+    counts = [b for name, b in network.named_buffers() if "num_batches" in name]
+    assert all(count == end.steps for count in counts)
+
+
+def test_outputs_do_not_depend_on_the_company():
+    network, inputs = cnn(0).train(), pictures(0).inputs
+    alone = torch.cat([outputs(network.train(), one[None]) for one in inputs])
+    torch.testing.assert_close(outputs(network.train(), inputs), alone)
+    assert not any(b.any() for n, b in network.named_buffers() if "num_batches" in n)
+
+
+NAMED = torch.tensor([[0.2, 0.8], [0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+ONE_HOT = torch.tensor([[0.0, 1], [0, 1], [0, 1], [1, 0]])
+SIGNS = torch.tensor([-1.0, -1, -1, 1])
+
+
+@pytest.mark.parametrize(
+    ("outputs_of", "targets"),
+    [
+        (torch.eye(2), torch.tensor([1, 1, 1, 0])),
+        (torch.eye(2), ONE_HOT),
+        (torch.tensor([[1.0, -1]]), SIGNS),
+    ],
+    ids=["classes", "rows with a one", "signs"],
+)
+def test_accuracy_is_the_share_of_targets_named(outputs_of, targets):
+    """The second of the four is taken for the other class."""
+    linear = nn.Linear(2, len(outputs_of), bias=False)
+    linear.weight.data = outputs_of
+    network = nn.Sequential(linear, nn.Flatten(0)) if targets is SIGNS else linear
+    assert accuracy(network, Examples(NAMED, targets)) == 0.75
+    assert accuracy(network, Examples(NAMED[1:3], targets[1:3])) == 0.5
+
+
+def test_accuracy_is_that_of_evaluation():
+    network, some = cnn(0).train(), pictures(0)
+    right = outputs(network.eval(), some.inputs).argmax(1) == some.targets
+    assert accuracy(network.train(), some) == pytest.approx(right.float().mean().item())
 
 
 def test_after_step_may_change_the_weights():
