@@ -6,8 +6,7 @@ INSTALLED := .venv/.installed
 PEERS := .bench/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test reproduce bench scorecard lint mutants chapter clean \
-	publish-address
+.PHONY: help book test reproduce bench scorecard lint mutants chapter clean publish-address
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \

@@ -154,9 +154,14 @@ def _first_values(history: History, chapter: str) -> dict[str, Commit]:
     recorded = history.records(chapter)
     for commit in history.versions(path):
         bundles = _bundles(history.text(commit.name, path))
-        for row in [row for bundle in bundles for row in bundle["claims"]]:
+        for bundle, row in [(b, row) for b in bundles for row in b["claims"]]:
             if row["value"] is not None:
-                behind = [recorded.get(one, commit) for one in row.get("records", ())]
+                sweeps = (
+                    bundle.get("sweeps", {}).get(name, ())
+                    for name in row.get("sweeps", ())
+                )
+                runs = (name for sweep in sweeps for name in sweep)
+                behind = [recorded.get(run, commit) for run in runs]
                 first[row["id"]] = min([first.get(row["id"], commit), *behind])
     return first
 

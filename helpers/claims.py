@@ -109,7 +109,6 @@ class Claim(NamedTuple):
     value: Value
     control: Value
     scale: str
-    runs: tuple[str, ...] = ()  # names of the records behind it
 
     @property
     def met(self) -> bool:
@@ -157,7 +156,6 @@ class Claim(NamedTuple):
                 "values": _listed(self.control),
             },
             "sweeps": list(asked.records),
-            "records": list(self.runs),
             "quick": asked.quick,
             "since": asked.since,
             "seen": asked.seen,
@@ -168,9 +166,15 @@ class Claim(NamedTuple):
 class Ledger(list[Claim]):
     """Judged claims: a table for readers, data for the scorecard, text for nbval."""
 
-    def __init__(self, chapter: str, claims: Iterable[Claim]):
+    def __init__(
+        self,
+        chapter: str,
+        claims: Iterable[Claim],
+        sweeps: Mapping[str, list[str]] | None = None,
+    ):
         super().__init__(claims)
         self.chapter = chapter
+        self.sweeps = dict(sweeps or {})  # the names of the records behind each
 
     def __str__(self) -> str:
         """Stable text, without a measured digit: this is what nbval compares."""
@@ -188,6 +192,7 @@ class Ledger(list[Claim]):
         return {
             "chapter": self.chapter,
             "records_root": RecordStore(self.chapter).root(),
+            "sweeps": self.sweeps,
             "claims": [claim.as_data() for claim in self],
         }
 
@@ -234,13 +239,10 @@ def judge(
             f"{', '.join(sorted(unlike))}: in one of book/claims/{chapter}.toml and "
             "the notebook, but not in both"
         )
-    return Ledger(
-        chapter,
-        (
-            _judged(asked, *values[name], tables or {})
-            for name, asked in criteria.items()
-        ),
-    )
+    tables = tables or {}
+    sweeps = {name: sorted(set(frame["record"])) for name, frame in tables.items()}
+    judged = (_judged(asked, *values[name], tables) for name, asked in criteria.items())
+    return Ledger(chapter, judged, sweeps)
 
 
 def each(values: Any, **unit: Iterable[Any]) -> "Series":
@@ -290,8 +292,7 @@ def _with_records(
     strange = set(_names(value)) - known if _unit(value) == "seed" else ()
     if strange:
         raise BookError(f"{asked.id}: no record has the seed {min(strange)}")
-    runs = sorted({name for frame in frames for name in frame["record"]})
-    return Claim(asked, value, control, scales.pop(), tuple(runs))
+    return Claim(asked, value, control, scales.pop())
 
 
 def _check_kind(asked: Criterion, value: Value) -> None:

@@ -71,8 +71,9 @@ class Book:
         self.write("data/records/trial/Arm-1.json", "{}")
 
     def show(self, value=0.7, source="ledger", **bundle):
-        rows = [{"id": "A-1", "value": value, "records": ["Arm-1"]}]
-        data = {MIME: {"claims": rows} | bundle}
+        rows = [{"id": "A-1", "value": value, "sweeps": ["arms"]}]
+        stored = {"sweeps": {"arms": ["Arm-1"]}, "claims": rows}
+        data = {MIME: stored | bundle}
         output = {"output_type": "display_data", "data": data, "metadata": {}}
         self.write("book/trial.ipynb", notebook(source, outputs=[output]))
 

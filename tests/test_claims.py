@@ -274,7 +274,6 @@ def test_scale_and_names_are_those_of_the_records(recorded, monkeypatch):
     monkeypatch.setenv("BOOK_SCALE", "quick")
     claim = judged(seeded(0.1, 0.2), tables={"arms": runs()})
     assert claim.scale == "laptop"
-    assert claim.runs == ("Run-0", "Run-1")
     assert judged(None, tables={}).scale == "quick"
 
 
@@ -316,7 +315,7 @@ def test_a_ledger_is_a_table_for_readers_and_data_for_machines(criteria):
     )._repr_mimebundle_()
     assert "T-1" in shown["text/html"]
     assert shown["text/plain"].startswith("T-1 | reproduced | laptop")
-    assert shown[ledger.MIME].keys() == {"chapter", "records_root", "claims"}
+    assert shown[ledger.MIME].keys() == {"chapter", "records_root", "sweeps", "claims"}
     assert shown[ledger.MIME]["chapter"] == "trial"
 
 
@@ -343,7 +342,6 @@ def test_a_claim_as_data_holds_what_was_asked_and_what_came_out(criteria):
             "values": [5.0, 7.0],
         },
         "sweeps": [],
-        "records": [],
         "quick": False,
         "since": "",
         "seen": "",

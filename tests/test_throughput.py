@@ -8,7 +8,7 @@ from benchmarks import page, throughput
 def test_every_loop_is_measured_at_every_batch_size(tmp_path, monkeypatch):
     monkeypatch.setattr(throughput, "STEPS", 2)
     out = tmp_path / "found.json"
-    small = ["resnet8:4", "--batches", "1", "4", "--repeats", "1", "--workers", "0"]
+    small = ["resnet8:8", "--batches", "1", "4", "--repeats", "1", "--workers", "0"]
     throughput.main([*small, "--out", str(out)])
     found = json.loads(out.read_text())["rows"]
     assert [row["batch"] for row in found] == [1] * 5 + [4] * 5

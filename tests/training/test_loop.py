@@ -171,7 +171,7 @@ def test_outputs_do_not_depend_on_the_company():
     assert not any(b.any() for n, b in network.named_buffers() if "num_batches" in n)
 
 
-NAMED = torch.tensor([[0.2, 0.8], [0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+NAMED = torch.tensor([[0.8, 0.9], [0.9, 0.8], [-3.0, -2.0], [7.0, 3.0]])
 ONE_HOT = torch.tensor([[0.0, 1], [0, 1], [0, 1], [1, 0]])
 SIGNS = torch.tensor([-1.0, -1, -1, 1])
 
