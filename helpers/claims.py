@@ -185,7 +185,8 @@ class Ledger(list[Claim]):
             for claim in self
         )
 
-    __repr__ = __str__  # not the claims themselves: notebooks store it
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))  # or IPython would print it as it prints lists
 
     @cached_property
     def bundle(self) -> dict[str, Any]:
