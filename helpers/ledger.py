@@ -164,9 +164,10 @@ def _row(row: Row, with_chapter: bool) -> str:
     cells = [
         f"{badge(row['verdict'])}<br><small>{row['scale']}</small>",
         f"<strong>{row['id']}</strong> {html.escape(row['statement'])}"
-        f"<br><small>{html.escape(row['quantity'])}</small>",
+        f"<br><small>{html.escape(row['quantity'])}</small>"
+        + (_note("changed", row["changed"]) if row["changed"] else ""),
         measured(row) + _units(row),
-        criterion(row) + (_note("changed", row["changed"]) if row["changed"] else ""),
+        criterion(row),
         f"{html.escape(row['control']['label'])}: {control}",
         html.escape(row["source"]) + (f"<br><small>{whose}</small>" if whose else ""),
     ]

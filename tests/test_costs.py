@@ -1,6 +1,6 @@
 """What a chapter costs is what its records say."""
 
-from costs import duration, recorded, told
+from costs import duration, on_trust, recorded, told
 from sweep import Square
 
 from helpers import records
@@ -19,6 +19,16 @@ def test_records_are_added_up_by_scale_and_device(book):
         "1 recorded run, 5 min on a GPU",
         "2 recorded runs, 30 s on a CPU",
     ]
+
+
+def test_what_an_earlier_code_made_is_counted_until_it_is_run_again(book):
+    store = records.RecordStore("trial")
+    for number, code in enumerate(("older", "older", "newer")):
+        store.write(Square(number), {}, {"code": code})
+    store.accept(Square, "older", [], "converted")
+    assert on_trust("trial") == 2
+    store.accept(Square, "newer", ["same (0.0e+00) Square-1"])
+    assert on_trust("trial") == 2
 
 
 def test_a_chapter_without_records_costs_nothing_more(book):

@@ -156,7 +156,11 @@ class Summary(Ledger):
 
 def cost(chapter, notebook):
     """Of running the page, and of every sweep of records behind it."""
-    return [costs.live(notebook), *map(costs.told, costs.recorded(chapter))]
+    told = [costs.live(notebook), *map(costs.told, costs.recorded(chapter))]
+    older = costs.on_trust(chapter)
+    if older:
+        told.append(f"{older} of them by an earlier code, and not run again yet")
+    return told
 
 
 def cite(chapter, notebook):
