@@ -21,7 +21,7 @@ and look at it: make book, make test. Every rule of a test: book/contributing.md
 
 def main(words):
     name = checked(*words)
-    prefix = claim_prefix(name)
+    prefix, last = claim_prefix(name), last_numbered_chapter()
     for source, place in (
         ("chapter.ipynb", BOOK / f"{name}.ipynb"),
         ("chapter.toml", BOOK / "claims" / f"{name}.toml"),
@@ -30,11 +30,9 @@ def main(words):
         filled = text.replace("NAME", name).replace("ID-", f"{prefix}-")
         title = name.replace("_", " ").capitalize()
         place.write_text(filled.replace("TITLE", title))
-    after_the_last_chapter(
-        "_toc.yml", r"      - file: \S+\n", f"      - file: {name}\n"
-    )
+    after("_toc.yml", rf"      - file: {last}\n", f"      - file: {name}\n")
     sentence = f"{name}: What the chapter settles, in a sentence.\n"
-    after_the_last_chapter("book/index.md", r"\w+: \S.*\n", sentence)
+    after("book/index.md", rf"{last}: \S.*\n", sentence)
     execute.main([name])
     print(PLACES.format(name=name))
 
@@ -57,13 +55,12 @@ def claim_prefix(name):
     return next(prefix for prefix in tries if prefix not in taken)
 
 
-def after_the_last_chapter(file, pattern, line):
-    """Behind the line of the last numbered chapter."""
+def after(file, pattern, line):
+    """Behind the line that the pattern finds."""
     path = ROOT / file
     text = path.read_text()
-    last = last_numbered_chapter()
-    found = next(m for m in re.finditer(pattern, text) if last in m.group())
-    path.write_text(text[: found.end()] + line + text[found.end() :])
+    end = re.search(pattern, text).end()
+    path.write_text(text[:end] + line + text[end:])
 
 
 def last_numbered_chapter():
