@@ -70,8 +70,11 @@ def findings(root: Path = dials.ROOT) -> list[Finding]:
         edits, values = _edits(history, chapter), _first_values(history, chapter)
         for name, claim in claims.items():
             edit, value = edits[name], values.get(name)
-            before = edit.before or _in_notebook(history, chapter, name, claim, edit)
-            why = _edited_late(edit, before, value)
+            first = _in_notebook(history, chapter, name, claim, edit)
+            if first and not _unlike(first, edit.after):
+                why = ""  # it is what it was at first, whatever stood between
+            else:
+                why = _edited_late(edit, edit.before or first, value)
             if why := why or _seen_before(history, chapter, claim, value):
                 found.append(Finding(name, why, claim.get("changed", "")))
     return found
@@ -166,9 +169,13 @@ def _first_values(history: History, chapter: str) -> dict[str, Commit]:
     return first
 
 
+def _unlike(before: Asked, after: Asked) -> list[str]:
+    return [key for key in KEYS if before.get(key) != after[key]]
+
+
 def _edited_late(edit: Edit, before: Asked, value: Commit | None) -> str:
     """What was changed after a value was there, and when; else nothing."""
-    unlike = [key for key in KEYS if before.get(key) != edit.after[key]]
+    unlike = _unlike(before, edit.after)
     if not unlike or not value or edit.commit <= value:
         return ""
     if not before:
