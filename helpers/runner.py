@@ -91,7 +91,7 @@ def rerun(spec: Any) -> Rerun:
     """Its starts are trained anew as well: see BOOK_RECORDS=fresh."""
     store = records.RecordStore.of(spec)
     kept = records.load(store.path(spec))
-    with _environment(BOOK_RECORDS="fresh"):
+    with environment(BOOK_RECORDS="fresh"):
         result, made = records.timed(spec)
     result = records.plain(result)
     difference = largest_difference(kept.result, result)
@@ -131,14 +131,14 @@ def recheck(row: ledger.Row, sample: int | None) -> tuple[ledger.Row, list[Rerun
     """
     chapter, behind = row["chapter"], row["sweeps"]
     reruns = []
-    with tempfile.TemporaryDirectory() as folder, _environment(BOOK_SCALE=row["scale"]):
+    with tempfile.TemporaryDirectory() as folder, environment(BOOK_SCALE=row["scale"]):
         if behind:
             specs = [spec for make in _chosen(chapter, behind) for spec in make()]
             chosen = random.sample(specs, min(sample or len(specs), len(specs)))
             reruns = [rerun(spec) for spec in chosen]
             _mirror(chapter, Path(folder), reruns)
         chosen = {"BOOK_RECORDS_FOLDER": folder} if behind else {}
-        with _environment(BOOK_RECORDS="only", **chosen):
+        with environment(BOOK_RECORDS="only", **chosen):
             again = executed(chapter)
     found = {new["id"]: new for new in again}
     if row["id"] not in found:
@@ -171,7 +171,7 @@ def executed(chapter: str) -> list[ledger.Row]:
 def _mirror(chapter: str, folder: Path, reruns: list[Rerun]) -> None:
     """The chapter's records there, those that were run again in their new form."""
     stored = records.RecordStore(chapter)
-    with _environment(BOOK_RECORDS_FOLDER=str(folder)):
+    with environment(BOOK_RECORDS_FOLDER=str(folder)):
         fresh = records.RecordStore(chapter)
     fresh.folder.mkdir()
     for path in stored.paths():
@@ -190,7 +190,7 @@ def _chosen(chapter: str, names: Sequence[str]) -> list[Any]:
     return [known[name] for name in names or known]
 
 
-class _environment:
+class environment:
     """Dials that hold until the block ends."""
 
     def __init__(self, **values: str):
