@@ -89,15 +89,6 @@ def settling_rate(valley: ArrayLike, penalty: Penalty) -> float:
     return float((ahead - behind) / (2 * step))
 
 
-def least_turn(x: ArrayLike, y: ArrayLike) -> Array:
-    """The least total change of slope of a function through the points, in order of x.
-
-    Joining the dots attains it.
-    """
-    slopes = np.diff(np.asarray(y), axis=-1) / np.diff(np.asarray(x), axis=-1)
-    return np.abs(np.diff(slopes, axis=-1)).sum(-1)
-
-
 def _slope(valley: ArrayLike, penalty: Penalty, t: ArrayLike) -> Array:
     step = 1e-5
     ahead, behind = (penalty(curvatures_at(valley, t + s)) for s in (step, -step))

@@ -8,7 +8,6 @@ from helpers.dials import BookError
 from helpers.oracles.regularised_loss import (
     curvatures_at,
     drift,
-    least_turn,
     log_penalty,
     noise_scale,
     resting_point,
@@ -87,12 +86,6 @@ def test_the_drift_under_the_trace_is_exponential():
     np.testing.assert_allclose(path, 0.8 * np.exp(-np.array(times) / 2), rtol=1e-6)
     rate = settling_rate(VALLEY, trace_penalty)
     assert rate == pytest.approx(0.5, rel=1e-5)
-
-
-def test_joining_the_dots_turns_least():
-    x = np.array([0.0, 1.0, 3.0])
-    assert least_turn(x, [0.0, 1.0, 1.0]) == pytest.approx(1)
-    assert least_turn(x, [[0.0, 1.0, 3.0]]) == pytest.approx(0)
 
 
 def test_an_unstable_curvature_has_no_variance_and_an_infinite_penalty():
