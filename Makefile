@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PEERS := .bench/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test reproduce bench scorecard lint mutants bounds chapter clean publish-address
+.PHONY: help book test reproduce bench scorecard lint mutants bounds colab chapter clean publish-address
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -55,10 +55,14 @@ lint: $(INSTALLED) ## ruff over code and notebooks
 mutants: $(INSTALLED) ## faults planted in helpers at random: how many are noticed? COUNT=60
 	@$(RUN) tests/mutants.py --deep --count $(or $(COUNT),60)
 
+# Another environment each, in a folder of its own: a few gigabytes, once.
 bounds: ## every chapter at quick scale, on the oldest versions that pyproject allows
-	@$(PYTHON) -m venv .bounds
-	@.bounds/bin/python -m pip install -q --disable-pip-version-check -r requirements-bounds.txt
-	@BOOK_SCALE=quick OMP_NUM_THREADS=1 .bounds/bin/python tests/bounds.py
+colab: ## the same on the versions of Google Colab: make colab PYTHON=python3.13
+bounds colab:
+	@$(PYTHON) -m venv .environments/$@
+	@.environments/$@/bin/python -m pip install -q --disable-pip-version-check \
+		-r requirements-$@.txt
+	@BOOK_SCALE=quick OMP_NUM_THREADS=1 .environments/$@/bin/python tests/environment.py
 
 chapter: $(INSTALLED) ## begin a chapter that passes every test: NAME=my_subject
 	@$(RUN) book/_ext/new_chapter.py "$(NAME)"

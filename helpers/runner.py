@@ -108,19 +108,21 @@ def _kept(chapter: str) -> dict[Any, records.Record]:
 
 def _of_other_seeds(spec: Any) -> list[Any]:
     """The results of the records that differ from its own in nothing else."""
-    wanted, chapter = _seedless(records.describe(spec)), type(spec).__module__
+    wanted, chapter = seedless(records.describe(spec)), type(spec).__module__
     kept = _kept(chapter.rpartition(".")[2])
     return [
         record.result
         for other, record in kept.items()
-        if other != spec and _seedless(record.spec) == wanted
+        if other != spec and seedless(record.spec) == wanted
     ]
 
 
-def _seedless(spec: Any) -> Any:
+def seedless(spec: Any) -> Any:
+    """The description of a spec, without what tells its seeds apart."""
     if not isinstance(spec, dict):
         return spec
-    return {key: _seedless(value) for key, value in spec.items() if key != "seed"}
+    kept = {key: seedless(value) for key, value in spec.items()}
+    return {key: value for key, value in kept.items() if key not in ("seed", "seeds")}
 
 
 def recheck(row: ledger.Row, sample: int | None) -> tuple[ledger.Row, list[Rerun]]:

@@ -9,10 +9,11 @@ import statistics
 import subprocess
 import sys
 
+import fresh
 import pytest
 from address import ROOT
 
-from helpers import claims, ledger, records
+from helpers import claims, experiments, ledger, records
 
 BOOK = ROOT / "book"
 CHAPTERS = ledger.chapters()
@@ -132,7 +133,7 @@ def test_the_readme_shows_the_scorecard():
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory):
-    """Claims of a chapter that is run live at quick scale, on nothing recorded."""
+    """A chapter that is run live at quick scale: its claims, and what it recorded."""
 
     def run(chapter):
         folder = copy_of_the_book(tmp_path_factory.mktemp(chapter))
@@ -147,7 +148,8 @@ def quick(tmp_path_factory):
             text=True,
         )
         assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1])
+        rows = json.loads(done.stdout.splitlines()[-1])
+        return rows, folder / "data/records" / chapter
 
     return run
 
@@ -167,8 +169,11 @@ def copy_of_the_book(folder):
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_runs_live_at_quick_scale_and_keeps_its_verdicts(quick, chapter):
     """Networks are trained anew here: a broken training loop cannot hide."""
-    found = {row["id"]: row["verdict"] for row in quick(chapter)}
+    rows, made = quick(chapter)
+    found = {row["id"]: row["verdict"] for row in rows}
     stored = {row["id"]: row for row in ledger.stored(ledger.notebook(chapter))}
     for name, asked in claims.load(chapter).items():
         if asked.quick:
             assert found[name] == stored[name]["verdict"], name
+    if chapter in experiments.recorded():
+        assert not fresh.differing(chapter, made), f"see tests/fresh.py {chapter}"

@@ -69,6 +69,24 @@ def test_pins_are_exact_and_the_package_asks_for_lower_bounds_only():
     assert {bound.split(">=")[0] for bound in wanted} <= pinned
 
 
+def test_the_lower_bounds_are_those_that_make_bounds_runs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    bounds = dict(bound.split(">=") for bound in project["dependencies"])
+    oldest, colab = (pins(f"requirements-{name}.txt") for name in ("bounds", "colab"))
+    for package, bound in bounds.items():
+        assert numbers(oldest[package]) == numbers(bound)
+        assert numbers(colab[package]) >= numbers(bound)
+
+
+def pins(name):
+    lines = (ROOT / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+def numbers(version):
+    return [int(part) for part in re.sub(r"(\.0)+$", "", version).split(".")]
+
+
 def test_the_colours_of_the_pages_are_those_of_the_figures():
     css = stylesheet(PALETTE)
     for name, colour in PALETTE.items():
