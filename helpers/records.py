@@ -35,6 +35,10 @@ class OtherCode(UserWarning):
     """A record was made by code that its run no longer reaches."""
 
 
+class NotRecorded(BookError):
+    """Records are missing, and may not be made now."""
+
+
 class Record(NamedTuple):
     spec: dict[str, Any]
     result: Any
@@ -59,7 +63,7 @@ def remember_all(
     specs = list(specs)
     missing = [s for s in dict.fromkeys(specs) if not RecordStore.of(s).holds(s)]
     if missing and dials.read().records == "only":
-        raise BookError(_absent(missing, len(specs)))
+        raise NotRecorded(_absent(missing, len(specs)))
     run = _by_executor if executor or dials.read().executor else _one_by_one
     with _progress(missing) as bar:
         for _ in run(missing, executor):
