@@ -7,7 +7,8 @@ the new numbers lie where those of other seeds lie.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 PLACES = ("step", "time", "when", "kind")  # rows that differ in these are not alike
@@ -32,12 +33,20 @@ def inside_spread(new: Any, others: Iterable[Any]) -> bool:
 
     Where fewer than three others are known nothing can be said.
     """
-    known = defaultdict(list)
-    for result in others:
-        for path, value in _numbers(result):
-            known[path].append(value)
-    found = list(_numbers(new))
-    return bool(found) and all(_among(value, known[path]) for path, value in found)
+    return share_outside(new, list(others)) == 0
+
+
+def share_outside(new: Any, others: Sequence[Any]) -> float:
+    """Of the numbers, those that do not, or that all others have and `new` lacks."""
+    found, known = list(_numbers(new)), [list(_numbers(other)) for other in others]
+    values = defaultdict(list)
+    for path, value in chain.from_iterable(known):
+        values[path].append(value)
+    common = [{path for path, _ in numbers} for numbers in known]
+    gone = set.intersection(*common) - dict(found).keys() if common else set()
+    outside = [not _among(value, values[path]) for path, value in found]
+    outside += [True] * len(gone)
+    return sum(outside) / len(outside) if outside else 1.0
 
 
 def _among(value: float, known: list[float]) -> bool:

@@ -120,6 +120,8 @@ def _of_other_seeds(spec: Any) -> list[Any]:
 
 def seedless(spec: Any) -> Any:
     """The description of a spec, without what tells its seeds apart."""
+    if isinstance(spec, list):
+        return [seedless(item) for item in spec]
     if not isinstance(spec, dict):
         return spec
     kept = {key: seedless(value) for key, value in spec.items()}

@@ -4,7 +4,10 @@
 
 writes tests/fresh/<chapter>.json again, from four sets of seeds: when an experiment was
 changed on purpose. On the processor that made the file a fresh run gives the same
-numbers; on another, numbers among those of the other seeds.
+numbers. On another, training can be chaotic: there its numbers must be among those of
+the other seeds, but for a few, and still a fifth of a chapter's runs must give the same.
+(With other instructions at least half of them do; at a rate that is a tenth too large,
+no network does.)
 """
 
 import json
@@ -17,11 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from helpers import experiments, records, runner  # noqa: E402
-from helpers.compare import inside_spread, largest_difference  # noqa: E402
+from helpers.compare import largest_difference, share_outside  # noqa: E402
 
 SHIFTS = 4
 DIGITS = 4
 SAME = 1e-3  # relative
+ZERO = 1e-12  # what is smaller is rounding
+FEW = 0.1  # of a record's numbers
+SOME = 0.2  # of a chapter's records
 
 
 def expected(chapter: str) -> dict[str, list]:
@@ -30,18 +36,23 @@ def expected(chapter: str) -> dict[str, list]:
 
 
 def differing(chapter: str, folder: Path) -> dict[str, float]:
-    """The fresh records that are not what they should be, and by how much."""
-    known, found = expected(chapter), {}
-    for path in sorted(folder.glob("*-*.json")):
-        record = records.load(path)
-        results = known.get(_key(record), [])
-        nearest = min(
-            (largest_difference(one, record.result) for one in results),
-            default=float("inf"),
-        )
-        if nearest > SAME and not inside_spread(record.result, results):
-            found[path.stem] = nearest
-    return found
+    """The share of numbers that are not what they should be, where it is not small.
+
+    By record; a spec that should have been run, and was not, is wrong altogether.
+    """
+    known = expected(chapter)
+    fresh = {path.stem: records.load(path) for path in folder.glob("*-*.json")}
+    found = dict.fromkeys(known.keys() - {_key(record) for record in fresh.values()}, 1)
+    same = 0
+    for name, record in fresh.items():
+        result, others = _short(record.result), known.get(_key(record), [])
+        if any(largest_difference(one, result) <= SAME for one in others):
+            same += 1
+        else:
+            found[name] = share_outside(result, others)
+    if same < int(SOME * len(fresh)):
+        found["the chapter"] = 1 - same / len(fresh)
+    return {name: share for name, share in found.items() if share > FEW}
 
 
 def write(chapter: str) -> None:
@@ -74,7 +85,9 @@ def _short(value):
         return {key: _short(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_short(item) for item in value]
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.{DIGITS}g}") if abs(value) > ZERO else 0.0
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.compare import inside_spread, largest_difference
+from helpers.compare import inside_spread, largest_difference, share_outside
 
 NAN, INF = float("nan"), float("inf")
 
@@ -81,3 +81,19 @@ def test_numbers_of_a_list_are_told_apart_by_their_place():
     others = [{"path": [k, 100 + k]} for k in range(3)]
     assert inside_spread({"path": [1, 101]}, others)
     assert not inside_spread({"path": [101, 1]}, others)
+
+
+@pytest.mark.parametrize(
+    ("row", "share"),
+    [
+        ({"loss": 1.2, "error": 0.5}, 0),
+        ({"loss": 9.0, "error": 0.5}, 0.5),
+        ({"loss": 1.2}, 0.5),
+        ({"loss": 1.2, "error": NAN}, 0.5),
+        ({"loss": 9.0, "error": 9.0}, 1),
+        ({"loss": 1.2, "error": 0.5, "more": 1.0}, 1 / 3),
+    ],
+)
+def test_the_share_that_is_unlikely(row, share):
+    others = [seed | {"error": seed["loss"] / 3} for seed in FOUR_SEEDS]
+    assert share_outside(row, others) == pytest.approx(share)
