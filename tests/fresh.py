@@ -5,9 +5,9 @@
 writes tests/fresh/<chapter>.json again, from four sets of seeds: when an experiment was
 changed on purpose. On the processor that made the file a fresh run gives the same
 numbers. On another, training can be chaotic: there its numbers must be among those of
-the other seeds, but for a few, and still a fifth of a chapter's runs must give the same.
-(With other instructions at least half of them do; at a rate that is a tenth too large,
-no network does.)
+the other seeds, but for a few, and still a fifth of a chapter's runs must be the same.
+(With other instructions at least half of them are; at a rate that is a tenth too large,
+no network is.)
 """
 
 import json
