@@ -3,8 +3,9 @@
     python tests/mutants.py --count 60 [--seed N] [--deep] [--least 0.8]
 
 A mutant changes one operator, comparison, number or truth value. The unit tests of its
-room are run on a copy; with `--deep`, what they miss is put to the quick run of every
-chapter. The survivors are listed: each is a hole, or a change without a meaning.
+room are run on a copy; what they miss is put to the quick run of its chapter, or with
+`--deep` of every chapter. The survivors are listed: each is a hole, or a change without
+a meaning.
 """
 
 import argparse
@@ -82,8 +83,10 @@ def notices(mutant: Mutant, deep: bool) -> bool:
             text[: mutant.start] + mutant.new.encode() + text[mutant.end :]
         )
         checks = [tests_of(mutant.file)]
-        if deep:
-            checks.append(["tests/test_book.py", "-k", "quick"])
+        chapter = [Path(mutant.file).stem] if "experiments/" in mutant.file else []
+        if deep or chapter:
+            wanted = " and ".join(["quick_scale", *chapter])
+            checks.append(["tests/test_book.py", "-k", wanted])
         return any(_fails(copy, check) for check in checks)
 
 
