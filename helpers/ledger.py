@@ -127,9 +127,9 @@ def as_csv(rows: list[Row]) -> str:
     for row in rows:
         low, high = row["interval"] or ("", "")
         control = row["control"]["interval"] or ("", "")
-        ends = {"low": low, "high": high} | row["criterion"]
-        of_control = {"control_low": control[0], "control_high": control[1]}
-        writer.writerow(row | ends | of_control | {"control": row["control"]["label"]})
+        between = {"low": low, "high": high} | row["criterion"]
+        between |= {"control_low": control[0], "control_high": control[1]}
+        writer.writerow(row | between | {"control": row["control"]["label"]})
     return text.getvalue()
 
 
@@ -138,7 +138,7 @@ def measured(row: Row) -> str:
         return "–"
     if row["over"] == "one run":
         return digits(row["value"])
-    return f"{digits(row['value'])} [{_range(row['interval'])}]"
+    return f"{digits(row['value'])} [{ends(row['interval'])}]"
 
 
 def criterion(row: Row) -> str:
@@ -148,9 +148,25 @@ def criterion(row: Row) -> str:
     return f"≥ {digits(low)}" if high is None else f"in [{digits(low)}, {digits(high)}]"
 
 
+def units(row: Row) -> str:
+    """How many seeds, or what else it was judged over."""
+    if not row["units"]:
+        return ""
+    over = "each" if row["over"] == "every seed" else row["over"]
+    count = len(row["units"])
+    return f"{count} {row['unit']}{'s' * (count > 1)}, {over}"
+
+
+def ends(interval: list[float] | None, between: str = ", ") -> str:
+    if interval is None:
+        return "not a number"
+    low, high = map(digits, interval)
+    return low if low == high else f"{low}{between}{high}"
+
+
 def digits(value: float) -> str:
     """Three digits at most, and powers of ten as they are printed in a book."""
-    text = f"{float(value):.3g}"
+    text = f"{float(value):.3g}".replace("-", "−", int(value < 0))
     if "e" not in text:
         return text
     mantissa, power = text.split("e")
@@ -159,14 +175,14 @@ def digits(value: float) -> str:
 
 
 def _row(row: Row, with_chapter: bool) -> str:
-    control = _range(row["control"]["interval"], " to ")
-    whose = SAID[row["said"]]
+    control = ends(row["control"]["interval"], " to ")
+    whose, over = SAID[row["said"]], units(row)
     cells = [
         f"{badge(row['verdict'])}<br><small>{row['scale']}</small>",
         f"<strong>{row['id']}</strong> {html.escape(row['statement'])}"
         f"<br><small>{html.escape(row['quantity'])}</small>"
         + (_note("changed", row["changed"]) if row["changed"] else ""),
-        measured(row) + _units(row),
+        measured(row) + (f"<br><small>{over}</small>" if over else ""),
         criterion(row),
         f"{html.escape(row['control']['label'])}: {control}",
         html.escape(row["source"]) + (f"<br><small>{whose}</small>" if whose else ""),
@@ -179,21 +195,6 @@ def _row(row: Row, with_chapter: bool) -> str:
     return f"<tr {filters}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def _units(row: Row) -> str:
-    if not row["units"]:
-        return ""
-    over = "each" if row["over"] == "every seed" else row["over"]
-    count = len(row["units"])
-    return f"<br><small>{count} {row['unit']}{'s' * (count > 1)}, {over}</small>"
-
-
 def _note(title: str, text: str) -> str:
     inside = f"<summary>{title}</summary><small>{html.escape(text)}</small>"
     return f"<details>{inside}</details>"
-
-
-def _range(interval: list[float] | None, between: str = ", ") -> str:
-    if interval is None:
-        return "not a number"
-    low, high = map(digits, interval)
-    return low if low == high else f"{low}{between}{high}"

@@ -12,3 +12,37 @@ window.addEventListener("load", async () => {
     if (formula.offsetWidth > column.clientWidth) formula.classList.add("wide");
   }
 });
+
+// One switch for all the code of the book, which remembers.
+document.addEventListener("DOMContentLoaded", () => {
+  const folds = document.querySelectorAll("details.code");
+  const title = document.querySelector(".bd-article h1");
+  if (!folds.length || !title) return;
+  const shown = () => localStorage.getItem("code") === "shown";
+  const button = Object.assign(document.createElement("button"), { className: "code-switch", type: "button" });
+  const set = () => {
+    for (const fold of folds) fold.open = shown();
+    button.textContent = shown() ? "Hide all code" : "Show all code";
+    button.setAttribute("aria-pressed", shown());
+  };
+  button.addEventListener("click", () => {
+    localStorage.setItem("code", shown() ? "folded" : "shown");
+    set();
+  });
+  title.after(button);
+  set();
+});
+
+// The address of a claim opens what is known of it, and stays in sight when the
+// formulas above it have found their size.
+const openClaim = () => {
+  const claim = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!claim?.matches("tbody.claim")) return;
+  claim.querySelector("details")?.setAttribute("open", "");
+  claim.scrollIntoView();
+};
+addEventListener("hashchange", openClaim);
+addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
+  openClaim();
+});
