@@ -13,6 +13,7 @@ SHEETS = (
     "type.css",
     "layout.css",
     "parts.css",
+    "icons.css",
     "print.css",
 )
 LIGHTER = "color-mix(in oklab, {} 58%, white)"

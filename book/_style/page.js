@@ -46,3 +46,15 @@ addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
   openClaim();
 });
+
+// What is on the page stands in the margin where there is one, else in the drawer.
+document.addEventListener("DOMContentLoaded", () => {
+  const contents = document.querySelector(".page-toc");
+  const title = document.querySelector(".bd-article h1");
+  if (!contents || !title) return;
+  const drawer = contents.parentElement;
+  const margin = matchMedia("(min-width: 1200px)");
+  const place = () => (margin.matches ? title.after(contents) : drawer.append(contents));
+  margin.addEventListener("change", place);
+  place();
+});
