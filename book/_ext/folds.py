@@ -33,7 +33,11 @@ def rearrange(app, docname, source):
 def folded(cell):
     """The cell, its code behind a fold unless its tags say otherwise."""
     tags = cell["metadata"].get("tags", [])
-    if cell["cell_type"] != "code" or {OPEN, "remove-input", "remove-cell"}.intersection(tags):
+    if cell["cell_type"] != "code" or {
+        OPEN,
+        "remove-input",
+        "remove-cell",
+    }.intersection(tags):
         return cell
     tags = [*(tag for tag in tags if tag != "hide-cell"), "hide-input"]
     return cell | {"metadata": cell["metadata"] | {"tags": tags}}

@@ -58,3 +58,12 @@ document.addEventListener("DOMContentLoaded", () => {
   margin.addEventListener("change", place);
   place();
 });
+
+// What a claim or a reference says appears where one rests on its link, as that of a
+// figure or a theorem does.
+addEventListener("load", () => {
+  for (const link of document.querySelectorAll(".bd-article a.internal[title]")) {
+    tippy(link, { content: link.title, theme: "book", maxWidth: 480, placement: "auto-start" });
+    link.removeAttribute("title");
+  }
+});
