@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import sweep, throughput
 from benchmarks.counts import counts
 from helpers import figures
+from helpers.ledger import digits
 
 ROOT = Path(__file__).parents[1]
 HELPERS = ROOT / "benchmarks/results/helpers.json"
@@ -41,7 +42,7 @@ def ours(rows: list[dict], network: str, classes: int, quantity: str) -> dict:
 
 def goal_table(rows: list[dict], counted: dict[str, float]) -> str:
     lines = [
-        "| quantity | to reach | g | error | by count | |",
+        "| quantity | to reach | g | error | by count | reached? |",
         "|---|---|---|---|---|---|",
     ]
     for name, *place, goal, allowed in GOALS:
@@ -52,8 +53,8 @@ def goal_table(rows: list[dict], counted: dict[str, float]) -> str:
             f"{goal} g, {allowed:g}",
             f"{row['g']:.3g}",
         ]
-        cells += [f"{row['error']:.1e}", by_count(row, counted)]
-        cells += ["reached" if reached else "missed"]
+        cells += [digits(row["error"]), by_count(row, counted)]
+        cells += ["yes" if reached else "no"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -70,7 +71,7 @@ def by_count(row: dict, counted: dict[str, float]) -> str:
 
 def full_table(rows: list[dict], network: str, classes: int) -> str:
     lines = [
-        "| quantity | method | products | g | error | |",
+        "| quantity | method | products | g | error | remark |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -80,7 +81,7 @@ def full_table(rows: list[dict], network: str, classes: int) -> str:
                 row["method"],
                 f"{row['products']:g}" if "products" in row else "",
                 f"{row['g']:.3g}" if "g" in row else "",
-                f"{row['error']:.1e}" if "error" in row else "",
+                digits(row["error"]) if "error" in row else "",
                 row.get("note", ""),
             ]
             lines.append(f"| {' | '.join(x.replace('|', '‖') for x in cells)} |")

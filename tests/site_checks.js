@@ -28,6 +28,13 @@ window.checks = {
     return found;
   },
 
+  // A displayed formula is seen whole; so is each label of a drawing beside the others.
+  formulas() {
+    const all = [...document.querySelectorAll(".bd-article mjx-container[display]")];
+    const cut = all.filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1);
+    return cut.map((e) => `formula cut off: ${e.closest("[id]")?.id}`);
+  },
+
   links() {
     return [...document.querySelectorAll("a[href]")].map((a) => a.href);
   },

@@ -3,11 +3,14 @@
 Run `make book` first. Without a browser these tests are skipped.
 """
 
+import gzip
+import json
 import re
 import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import axe_playwright_python
 import pytest
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
@@ -31,6 +34,8 @@ FLAGS = [
     "--disable-component-update",
 ]
 WORST_CONTRAST = 4.5
+HEAVIEST = 1_000_000  # bytes of a page with what it loads, as a server would send them
+BLOCKING = 1000  # bytes of scripts that hold up the first paint
 
 pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no chromium: apt install chromium"),
@@ -38,6 +43,7 @@ pytestmark = [
 ]
 
 IN_THE_PAGE = (Path(__file__).parent / "site_checks.js").read_text()
+AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +86,15 @@ def notice(tab, url):
 
 def visit(tab, path):
     """Open a page and wait until its maths is set."""
-    tab.problems.clear()
-    tab.set_viewport_size({"width": 1400, "height": 900})
-    tab.emulate_media(color_scheme="light")
+    tab.set_viewport_size({"width": 1300, "height": 900})
+    tab.emulate_media(color_scheme="light", reduced_motion="reduce")
     tab.goto(path.as_uri())
     tab.evaluate("async () => { await window.MathJax?.startup?.promise }")
 
 
 def inspect(tab, path):
     """Everything that is wrong with a page, one line each."""
+    tab.problems.clear()
     visit(tab, path)
     tab.evaluate(IN_THE_PAGE)
     found = tab.evaluate("checks.content()")
@@ -98,9 +104,49 @@ def inspect(tab, path):
         for text, ratio in tab.evaluate("checks.contrast()").items():
             if ratio < WORST_CONTRAST:
                 found.append(f"{scheme}: contrast of {text} is {ratio:.1f}")
+        if "_modules" not in path.parts:  # alike, and many
+            found += [f"{scheme}: {problem}" for problem in access(tab)]
+    found += tab.evaluate("checks.formulas()")
+    found += weight(path)
     tab.set_viewport_size({"width": 390, "height": 844})
-    found += tab.evaluate("checks.width()")
+    found += tab.evaluate("checks.width()") + tab.evaluate("checks.formulas()")
     return found + tab.problems
+
+
+def access(tab):
+    """What would stop somebody who reads the page in another way than by eye."""
+    tab.evaluate(AXE)
+    found = tab.evaluate(
+        "axe.run(document, {resultTypes: ['violations'], preload: false})"
+    )
+    return [
+        f"{broken['id']}: {broken['nodes'][0]['html'][:80]}"
+        for broken in found["violations"]
+    ]
+
+
+def weight(path):
+    """What a page and the files that it names weigh, and those that block it."""
+    html = path.read_text(encoding="utf-8", errors="replace")
+    found = []
+    scripts = re.findall(r"<script ([^>]*src=[^>]*)>", html)
+    blocking = [tag for tag in scripts if "defer" not in tag and "async" not in tag]
+    size = sum(file.stat().st_size for tag in blocking for file in named(path, tag))
+    if size > BLOCKING and path.name != "search.html":
+        found.append(f"{size} bytes of scripts block the page")
+    tags = re.findall(r"<(?:script|link|img) [^>]*>", html)
+    files = {file for tag in tags for file in named(path, tag)}
+    sent = sum(len(gzip.compress(file.read_bytes())) for file in {path, *files})
+    if sent > HEAVIEST:
+        found.append(f"the page weighs {sent} bytes")
+    return found
+
+
+def named(path, tag):
+    """The files of the site that a tag refers to."""
+    names = re.findall(r'(?:src|href)="([^"?#:]+)', tag)
+    files = [path.parent / unquote(name) for name in names]
+    return [file for file in files if file.is_file() and file.suffix != ".html"]
 
 
 def dead_links(path, links):
@@ -121,7 +167,7 @@ def dead_links(path, links):
 def anchors(path, known={}):  # noqa: B006 the cache is meant
     if path not in known:
         text = path.read_text(encoding="utf-8", errors="replace")
-        known[path] = set(re.findall(r'\b(?:id|name)="([^"]+)"', text))
+        known[path] = set(re.findall(r"""\b(?:id|name)=["']([^"']+)["']""", text))
     return known[path]
 
 
@@ -140,7 +186,7 @@ def test_maths_is_typeset_where_the_source_has_some(page):
 
 
 def test_search_finds_a_word(page):
-    visit(page, SITE / "search.html")
+    page.problems.clear()
     page.goto((SITE / "search.html").as_uri() + "?q=descent")
     page.locator("#search-results li a").first.wait_for(timeout=5000)
     hits = page.locator("#search-results li a").evaluate_all(
@@ -148,6 +194,48 @@ def test_search_finds_a_word(page):
     )
     assert any("min_norm.html" in hit for hit in hits)
     assert page.problems == []
+
+
+def test_search_leads_to_the_row_of_a_claim(page):
+    page.problems.clear()
+    page.goto((SITE / "search.html").as_uri() + "?q=DAM-6")
+    first = page.locator("#search-results li a").first
+    first.wait_for(timeout=5000)
+    assert first.get_attribute("href").endswith("label_noise.html#DAM-6")
+    assert page.problems == []
+
+
+def test_every_claim_has_an_address_that_opens_it(page):
+    claims = json.loads((SITE / "claims.json").read_text())["claims"]
+    assert len(claims) > 100
+    for claim in claims:
+        assert claim["id"] in anchors(SITE / f"{claim['chapter']}.html")
+    page.goto((SITE / "label_noise.html").as_uri() + "#DAM-6")
+    opened = page.locator("#DAM-6 details[open]")
+    opened.wait_for(timeout=5000)
+    assert "python -m helpers recheck DAM-6" in opened.inner_text()
+
+
+def test_the_scorecard_keeps_a_question_in_its_address(page):
+    address = (SITE / "scorecard.html").as_uri()
+    page.goto(f"{address}?verdict=undecided")
+    shown = page.locator("tbody.claim:visible")
+    some = shown.count()
+    assert 0 < some < page.locator("tbody.claim").count()
+    page.locator("[name=text]").fill("noise")
+    assert 0 < shown.count() < some
+    assert "text=noise" in page.url
+
+
+def test_one_switch_opens_all_code_and_remembers(page):
+    page.goto((SITE / "min_norm.html").as_uri())
+    folds = page.locator("details.code")
+    assert folds.count() > 0
+    assert page.locator("details.code[open]").count() == 0
+    page.locator(".code-switch").click()
+    page.goto((SITE / "max_margin.html").as_uri())
+    assert page.locator("details.code[open]").count() == folds.count()
+    page.evaluate("localStorage.clear()")
 
 
 def test_the_reader_can_turn_the_page_dark(page):
@@ -163,6 +251,7 @@ def test_the_reader_can_turn_the_page_dark(page):
 
 
 def test_on_a_phone_the_contents_open(page):
+    page.problems.clear()
     visit(page, SITE / "index.html")
     page.set_viewport_size({"width": 390, "height": 844})
     entry = page.locator(".bd-links a", has_text="Glossary").first
@@ -177,6 +266,8 @@ BROKEN = """
 <p>Raw $x^2$ and <span class="math">\\(y\\)</span></p><img src="none.svg">
 <svg width="5" height="5"></svg><div style="width:900px">wide</div>
 <a href="nowhere.html">a</a><a href="#lost">b</a>
+<mjx-container display style="display: block; overflow: auto; width: 50px">
+<div style="width: 90px">maths</div></mjx-container><script src="slow.js"></script>
 <script>console.error("help"); throw new Error("oh")</script>
 <script src="https://example.invalid/x.js"></script></main></body></html>
 """
@@ -185,6 +276,7 @@ BROKEN = """
 def test_the_checks_can_fail(page, tmp_path):
     path = tmp_path / "broken.html"
     path.write_text(BROKEN)
+    (tmp_path / "slow.js").write_text("//" + "x" * BLOCKING)
     found = "\n".join(inspect(page, path))
     for complaint in (
         "raw TeX",
@@ -195,6 +287,9 @@ def test_the_checks_can_fail(page, tmp_path):
         "broken link",
         "no such anchor",
         "contrast",
+        "image-alt",
+        "formula cut off",
+        "bytes of scripts block",
         "wider than the screen",
         "console: help",
         "script: oh",

@@ -34,6 +34,13 @@ def backlinks(app, pages):
     return line
 
 
+def modern_roles(app, pagename, templatename, context, doctree):
+    """The role that docutils gives an entry is no longer in use."""
+    if pagename == PAGE:
+        context["body"] = context["body"].replace("doc-biblioentry", "listitem")
+
+
 def setup(app):
     app.connect("doctree-resolved", add_backlinks)
+    app.connect("html-page-context", modern_roles)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,6 +6,8 @@ there at build time. In the dark a colour is the same hue, lighter.
 
 from pathlib import Path
 
+from docutils import nodes
+
 from helpers.figures import PALETTE
 
 SHEETS = (
@@ -40,6 +42,29 @@ def add_folder(app, config):
     config.html_static_path.append("_style")
 
 
+def no_empty_heads(app, doctree):
+    """The corner of a pandas table heads nothing."""
+    for table in list(doctree.findall(nodes.raw)):
+        text = table.astext()
+        if "<th></th>" in text:
+            text = text.replace("<th></th>", "<td></td>")
+            table.replace_self(nodes.raw("", text, format="html"))
+
+
+def defer_scripts(app, pagename, templatename, context, doctree):
+    """None holds up the page but the few bytes that the inline ones ask for."""
+    if pagename != "search":  # its own words in the page call what they load
+        context["script_files"] = [*map(deferred, context["script_files"])]
+
+
+def deferred(script):
+    name = str(script.filename or "")
+    if not name.endswith(".js") or "documentation_options" in name:
+        return script
+    how = script.attributes | {"defer": "defer"}
+    return type(script)(script.filename, priority=script.priority, **how)
+
+
 def always_finish(app, env, added, changed, removed):
     """With no page to write, Sphinx would not copy a changed style sheet either."""
     return [app.config.root_doc]
@@ -51,5 +76,7 @@ def setup(app):
     app.add_js_file("page.js")
     app.connect("config-inited", add_folder)
     app.connect("env-get-outdated", always_finish)
+    app.connect("doctree-read", no_empty_heads)
+    app.connect("html-page-context", defer_scripts, priority=900)
     app.connect("build-finished", write_palette)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

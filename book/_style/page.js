@@ -4,13 +4,25 @@ if (location.protocol === "file:") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
 
-// An inline formula wider than its column scrolls in its own box.
-window.addEventListener("load", async () => {
-  await window.MathJax?.startup?.promise;
-  for (const formula of document.querySelectorAll("mjx-container:not([display])")) {
-    const column = formula.closest("p, li, dd, td, figcaption, div");
-    if (formula.offsetWidth > column.clientWidth) formula.classList.add("wide");
+// A formula wider than its column is set smaller, down to a size that can be read; one
+// in a line of text scrolls in its own box.
+const SMALLEST = 0.7;
+const fitFormulas = () => {
+  for (const formula of document.querySelectorAll("mjx-container")) {
+    formula.style.fontSize = "";
+    if (formula.hasAttribute("display")) {
+      const share = formula.clientWidth / formula.scrollWidth;
+      if (share < 1) formula.style.fontSize = `${100 * Math.max(SMALLEST, 0.98 * share)}%`;
+    } else {
+      const column = formula.closest("p, li, dd, td, figcaption, div");
+      if (formula.offsetWidth > column.clientWidth) formula.classList.add("wide");
+    }
   }
+};
+addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
+  fitFormulas();
+  addEventListener("resize", fitFormulas);
 });
 
 // One switch for all the code of the book, which remembers.
