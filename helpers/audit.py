@@ -67,7 +67,12 @@ def findings(root: Path = dials.ROOT) -> list[Finding]:
     """The claims whose criterion or control came after a value of them."""
     history, found = History(root), []
     for chapter, claims in _claims(root).items():
-        edits, values = _edits(history, chapter), _first_values(history, chapter)
+        former = {n: claim["was"] for n, claim in claims.items() if "was" in claim}
+        edits = _edits(history, chapter, former)
+        values = _first_values(history, chapter)
+        for new, old in former.items():
+            known = [values[name] for name in (new, old) if name in values]
+            values |= {new: min(known)} if known else {}
         for name, claim in claims.items():
             edit, value = edits[name], values.get(name)
             first = _in_notebook(history, chapter, name, claim, edit)
@@ -135,12 +140,21 @@ class History:
             )
 
 
-def _edits(history: History, chapter: str) -> dict[str, Edit]:
-    """For each claim the last commit whose criterion is none of its parents'."""
+def _edits(history: History, chapter: str, former: dict[str, str]) -> dict[str, Edit]:
+    """For each claim the last commit whose criterion is none of its parents'.
+
+    A claim that is not there yet is what it was under its former name.
+    """
     path, last = f"book/claims/{chapter}.toml", {}
+
+    def asked_in(commit: str) -> dict[str, Asked]:
+        found = _in_file(history.text(commit, path))
+        renamed = {new: found[old] for new, old in former.items() if old in found}
+        return renamed | found
+
     for commit in history.versions(path):
-        before = [_in_file(history.text(name, path)) for name in commit.parents]
-        for name, asked in _in_file(history.text(commit.name, path)).items():
+        before = [asked_in(name) for name in commit.parents]
+        for name, asked in asked_in(commit.name).items():
             others = [one.get(name) for one in before]
             if asked not in others:
                 other = next((one for one in others if one), None)
@@ -212,7 +226,8 @@ def _in_notebook(
     """
     places = [claim["since"]] if "since" in claim else edit.commit.parents
     for place in places:
-        stood = _in_code(history.text(place, f"book/{chapter}.ipynb")).get(name)
+        stood_there = _in_code(history.text(place, f"book/{chapter}.ipynb"))
+        stood = stood_there.get(name) or stood_there.get(claim.get("was"))
         if stood:
             same = {"within": edit.after["within"]}
             if edit.after["over"] == "one run" and stood["over"] == "every seed":

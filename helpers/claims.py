@@ -52,6 +52,7 @@ class Criterion:
     changed: str = ""  # what was changed after a run, and why
     since: str = ""  # the commit in which the criterion first stood
     seen: str = ""  # whether its value had been seen by then
+    was: str = ""  # its id before it was renamed or split: the audit goes on there
     withdrawn: str = ""  # why it is no longer judged
 
     def __post_init__(self):

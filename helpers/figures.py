@@ -70,30 +70,36 @@ def theory(ax: "Axes", x, y, label: str = "", **style: Any) -> None:
     ax.plot(x, y, **{"color": PALETTE["theory"], "lw": 1.1, "label": label} | style)
 
 
-def measured(ax: "Axes", x, samples, kind: str, label: str = "", **style: Any) -> None:
+def measured(ax: "Axes", x, samples, kind: str, **style: Any) -> None:
     """What was measured: the mean over the first axis, and its 95 % interval."""
-    samples = np.atleast_2d(samples)
-    ax.errorbar(
-        x,
-        samples.mean(0),
-        yerr=half_interval(samples),
-        **_mark(kind) | {"label": label} | style,
-    )
+    _over_seeds(ax, x, samples, "mean", interval95, kind, style)
 
 
-def every_seed(
-    ax: "Axes", x, samples, kind: str, label: str = "", **style: Any
-) -> None:
+def every_seed(ax: "Axes", x, samples, kind: str, **style: Any) -> None:
     """The median with the whole range of the seeds, for quantities on a log axis."""
-    samples = np.atleast_2d(samples)
-    middle = np.median(samples, 0)
-    reach = np.abs(np.stack([samples.min(0), samples.max(0)]) - middle)
-    horizontal = np.ndim(x) == 0 or isinstance(x, str)
-    ax.errorbar(
-        [x] if horizontal else x,
-        middle,
-        yerr=reach,
-        **_mark(kind) | {"label": label} | style,
+    _over_seeds(ax, x, samples, "median", ("pi", 100), kind, style)
+
+
+def _over_seeds(ax, x, samples, centre, interval, kind, style) -> None:
+    import seaborn
+
+    if centre == "mean" and ax.get_yscale() != "linear":
+        raise BookError(
+            "on a scale that is not linear the mean is another: set it after"
+        )
+    samples = np.atleast_2d(np.asarray(samples, float))
+    places = np.broadcast_to(np.atleast_1d(x), samples.shape)
+    mark = {"color": PALETTE[kind], "marker": MARKS[kind], "linestyle": "none"}
+    seaborn.lineplot(
+        x=places.ravel(),
+        y=samples.ravel(),
+        ax=ax,
+        estimator=centre,
+        errorbar=interval,
+        err_style="bars",
+        err_kws={"elinewidth": 1.1, "capsize": 2},
+        legend=False,
+        **mark | {"markersize": 4.5, "markeredgecolor": PALETTE[kind]} | style,
     )
 
 
@@ -153,17 +159,6 @@ def interactive(drawing: str, **data: Any):
 
 def _listed(value: Any) -> Sequence[Any]:
     return np.asarray(value).round(6).tolist()
-
-
-def _mark(kind: str) -> dict[str, Any]:
-    return {
-        "color": PALETTE[kind],
-        "marker": MARKS[kind],
-        "ls": "none",
-        "ms": 4.5,
-        "elinewidth": 1.1,
-        "capsize": 2,
-    }
 
 
 _STYLE = {

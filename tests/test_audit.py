@@ -106,6 +106,25 @@ def test_a_criterion_written_first_is_not_named(judged):
     assert judged.named() == []
 
 
+def renamed(book, **keys):
+    """A-1 is called A-2 from now on."""
+    book.ask(**keys)
+    path = book.root / "book/claims/trial.toml"
+    path.write_text(path.read_text().replace("[A-1]", "[A-2]"))
+    book.commit()
+
+
+def test_a_new_name_does_not_hide_what_a_claim_was(judged):
+    renamed(judged, at_least=0.4, was="A-1")
+    assert judged.named() == ["A-2"]
+    assert "at_least from 0.5 to 0.4" in judged.why()
+
+
+def test_a_new_name_alone_is_no_change(judged):
+    renamed(judged, was="A-1")
+    assert judged.named() == []
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
