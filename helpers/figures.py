@@ -82,6 +82,8 @@ def every_seed(ax: "Axes", x, samples, kind: str, **style: Any) -> None:
 
 def _over_seeds(ax, x, samples, centre, interval, kind, style) -> None:
     import seaborn
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
 
     if centre == "mean" and ax.get_yscale() != "linear":
         raise BookError(
@@ -90,6 +92,7 @@ def _over_seeds(ax, x, samples, centre, interval, kind, style) -> None:
     samples = np.atleast_2d(np.asarray(samples, float))
     places = np.broadcast_to(np.atleast_1d(x), samples.shape)
     mark = {"color": PALETTE[kind], "marker": MARKS[kind], "linestyle": "none"}
+    mark |= {"markersize": 4.5, "markeredgecolor": PALETTE[kind]}
     seaborn.lineplot(
         x=places.ravel(),
         y=samples.ravel(),
@@ -99,7 +102,7 @@ def _over_seeds(ax, x, samples, centre, interval, kind, style) -> None:
         err_style="bars",
         err_kws={"elinewidth": 1.1, "capsize": 2},
         legend=False,
-        **mark | {"markersize": 4.5, "markeredgecolor": PALETTE[kind]} | style,
+        **mark | normalize_kwargs(style, Line2D),
     )
 
 

@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,14 @@ def as_text(rows: list[Row]) -> str:
 
 
 def as_markdown(rows: list[Row]) -> str:
-    """For the README."""
-    lines = ["| claim | statement | verdict | scale |", "|---|---|---|---|"]
-    for row in rows:
-        sign = f"{VERDICTS[row['verdict']]} {row['verdict']}"
-        lines.append(f"| {row['id']} | {row['statement']} | {sign} | {row['scale']} |")
+    """How many claims of each chapter got each verdict, for the README."""
+    counts = Counter((row["chapter"], row["verdict"]) for row in rows)
+    shown = [verdict for verdict in VERDICTS if verdict in {v for _, v in counts}]
+    lines = ["| | " + " | ".join(f"{VERDICTS[v]} {v}" for v in shown) + " |"]
+    lines += ["|---" * (len(shown) + 1) + "|"]
+    for chapter in dict.fromkeys(row["chapter"] for row in rows):
+        cells = (str(counts[chapter, verdict] or "") for verdict in shown)
+        lines.append(f"| [{chapter}](book/{chapter}.ipynb) | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 
+import execute
 import fresh
 import pytest
 from address import ROOT
@@ -129,6 +130,7 @@ def test_cells_read_like_a_page(name):
 def test_the_readme_shows_the_scorecard():
     table = ledger.as_markdown(ledger.scorecard())
     assert table in (ROOT / "README.md").read_text(), "run book/_ext/execute.py"
+    assert execute.FIGURE.read_text() == execute.figure(), "run book/_ext/execute.py"
 
 
 @pytest.fixture(scope="session")

@@ -85,14 +85,20 @@ def test_a_missing_chapter_is_one_line(book):
 # What is shown
 
 
-@pytest.mark.parametrize(
-    "shape", [ledger.as_text, ledger.as_markdown, ledger.as_csv, ledger.table]
-)
+@pytest.mark.parametrize("shape", [ledger.as_text, ledger.as_csv, ledger.table])
 def test_every_table_shows_every_claim_and_its_verdict(stored, shape):
     text = shape(stored)
     for each_row in stored:
         assert each_row["id"] in text
         assert each_row["verdict"] in text
+
+
+def test_the_readme_counts_the_claims_of_each_chapter(stored):
+    head, _, *lines = ledger.as_markdown(stored).splitlines()
+    verdicts = {row["verdict"] for row in stored}
+    assert all(verdict in head for verdict in verdicts)
+    numbers = [int(cell) for cell in " ".join(lines).split() if cell.isdigit()]
+    assert sum(numbers) == len(stored)
 
 
 def test_the_html_table_links_the_chapter_and_escapes_what_it_shows(stored):
@@ -138,7 +144,7 @@ def test_every_verdict_has_a_badge_of_its_own():
     [
         (0.123456, "0.123"),
         (0, "0"),
-        (-2.5, "-2.5"),
+        (-2.5, "−2.5"),
         (1.234e-15, "1.23·10⁻¹⁵"),
         (1e-8, "10⁻⁸"),
         (123456, "1.23·10⁵"),

@@ -13,9 +13,11 @@ from pathlib import Path
 import nbformat
 from nbclient.exceptions import CellExecutionError
 
+import directives
 from address import ROOT
 from helpers import ledger, runner
 
+FIGURE = ROOT / "book" / "headline.svg"
 LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
 KERNEL = {
     "name": "python3",
@@ -60,6 +62,14 @@ def stamp_readme():
     tail = rest.split(end)[1]
     table = ledger.as_markdown(ledger.scorecard())
     path.write_text(f"{head}{begin}{table}\n{end}{tail}")
+    FIGURE.write_text(figure(), encoding="utf-8")
+
+
+def figure():
+    """The opening figure of the first chapter, which the README shows."""
+    notebook = nbformat.read(ledger.notebook("min_norm"), as_version=4)
+    drawing, _ = directives.headline(notebook)
+    return drawing.replace("<svg ", '<svg style="background: #fff" ', 1)
 
 
 def main(chapters):
