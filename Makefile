@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PEERS := .bench/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test reproduce bench scorecard lint mutants bounds colab chapter clean publish-address
+.PHONY: help book test reproduce bench scorecard lint mutants bounds colab chapter pdf clean publish-address
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -66,6 +66,9 @@ bounds colab:
 
 chapter: $(INSTALLED) ## begin a chapter that passes every test: NAME=my_subject
 	@$(RUN) book/_ext/new_chapter.py "$(NAME)"
+
+pdf: book ## the prose of the book for paper, at _build/book.pdf (needs chromium)
+	@$(RUN) book/_ext/pdf.py
 
 publish-address: $(INSTALLED) ## stamp where the book is published: URL=https://…
 	@$(RUN) book/_ext/publish_address.py "$(URL)"
