@@ -113,7 +113,7 @@ def criterion(ax: "Axes", y: float, text: str, *, at: float = 1.0) -> None:
         text,
         (at, y),
         xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
+        xytext=(-4 if at > 0.5 else 4, 3),
         textcoords="offset points",
         ha="right" if at > 0.5 else "left",
         fontsize="small",

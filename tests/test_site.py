@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 import axe_playwright_python
 import pytest
 
+from helpers import ledger
+
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
@@ -43,6 +45,7 @@ pytestmark = [
 ]
 
 IN_THE_PAGE = (Path(__file__).parent / "site_checks.js").read_text()
+LABELS = (Path(__file__).parent / "figure_labels.js").read_text().split("\n", 1)[1]
 AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
 
 
@@ -296,6 +299,27 @@ def test_the_checks_can_fail(page, tmp_path):
         "outside request",
     ):
         assert complaint in found
+
+
+@pytest.mark.parametrize("chapter", ledger.chapters())
+def test_no_label_of_a_figure_is_covered(page, chapter):
+    found = []
+    for cell in json.loads(ledger.notebook(chapter).read_text())["cells"]:
+        for output in cell.get("outputs", ()):
+            drawing = output.get("data", {}).get("image/svg+xml")
+            if drawing:
+                page.set_content("".join(drawing))
+                name = cell["metadata"]["mystnb"]["figure"]["name"]
+                found += [f"{name}: {pair}" for pair in page.evaluate(LABELS)]
+    assert not found
+
+
+def test_covered_labels_are_noticed(page):
+    words = "<g id='text_{}'><!-- {} --><rect x='{}' y='9' width='9' height='9'/></g>"
+    groups = [words.format(1, "a", 20), words.format(2, "b", 24)]
+    groups += [words.format(3, "c", 46), "<g id='patch_1'><path d='M50 0V90'/></g>"]
+    page.set_content(f"<svg>{''.join(groups)}</svg>")
+    assert page.evaluate(LABELS) == ["a and b", "c and an axis"]
 
 
 def test_drawings_answer_to_keys_and_sliders(page):

@@ -79,3 +79,35 @@ addEventListener("load", () => {
     link.removeAttribute("title");
   }
 });
+
+// A figure to take along, under its own name. (From the file system a browser does not
+// let a page turn a drawing into pixels.)
+const asPixels = async (image, name) => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.naturalWidth * 4, image.naturalHeight * 4];
+  const ink = canvas.getContext("2d");
+  ink.fillStyle = "white";
+  ink.fillRect(0, 0, canvas.width, canvas.height);
+  ink.drawImage(image, 0, 0, canvas.width, canvas.height);
+  const link = Object.assign(document.createElement("a"), { download: `${name}.png` });
+  link.href = canvas.toDataURL("image/png");
+  link.click();
+};
+document.addEventListener("DOMContentLoaded", () => {
+  for (const figure of document.querySelectorAll(".bd-article figure[id^=fig-]")) {
+    const image = figure.querySelector("img[src$='.svg']");
+    const caption = figure.querySelector("figcaption");
+    if (!image || !caption) continue;
+    const take = Object.assign(document.createElement("span"), { className: "take" });
+    const drawing = Object.assign(document.createElement("a"), {
+      href: image.src, download: `${figure.id}.svg`, textContent: "SVG",
+    });
+    take.append(drawing);
+    if (location.protocol !== "file:") {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: "PNG" });
+      button.addEventListener("click", () => asPixels(image, figure.id));
+      take.append(button);
+    }
+    caption.append(take);
+  }
+});
