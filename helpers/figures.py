@@ -41,6 +41,11 @@ _BOLD = {  # the second family has the Greek that the first lacks
     "fontfamily": ["Source Sans 3 SemiBold", "DejaVu Sans"],
     "fontweight": 600,
 }
+_BARS = {
+    "err_style": "bars",
+    "err_kws": {"elinewidth": 1.1, "capsize": 2},
+    "legend": False,
+}
 WIDE, TALL = 5.6, 2.8  # inches: the measure of the page
 
 
@@ -80,6 +85,17 @@ def every_seed(ax: "Axes", x, samples, kind: str, **style: Any) -> None:
     _over_seeds(ax, x, samples, "median", ("pi", 100), kind, style)
 
 
+def by_family(family, **style: Any) -> dict[str, Any]:
+    """What makes seaborn's lineplot draw as `every_seed` does, from a row a seed.
+
+    `family` names each row's; `style` may ask for another interval, or other marks.
+    """
+    look = {"hue": family, "style": family, "palette": PALETTE, "markers": MARKS}
+    line = {"linestyle": "none", "dashes": False, "ms": 4.5, "mew": 1, "mec": None}
+    spread = {"estimator": "median", "errorbar": ("pi", 100)}
+    return look | line | spread | _BARS | style
+
+
 def _over_seeds(ax, x, samples, centre, interval, kind, style) -> None:
     import seaborn
     from matplotlib.cbook import normalize_kwargs
@@ -99,10 +115,7 @@ def _over_seeds(ax, x, samples, centre, interval, kind, style) -> None:
         ax=ax,
         estimator=centre,
         errorbar=interval,
-        err_style="bars",
-        err_kws={"elinewidth": 1.1, "capsize": 2},
-        legend=False,
-        **mark | normalize_kwargs(style, Line2D),
+        **_BARS | mark | normalize_kwargs(style, Line2D),
     )
 
 

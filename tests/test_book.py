@@ -20,7 +20,9 @@ BOOK = ROOT / "book"
 CHAPTERS = ledger.chapters()
 NOTEBOOKS = [*CHAPTERS, "scorecard"]
 CHECKED = "# NBVAL_CHECK_OUTPUT"
-LINES_A_CELL = 10  # of the median cell that stands open on the page
+LINES_A_CELL = 10  # of the median cell that an author left without a fold
+LINES_AN_IDEA = 15
+IDEAS_A_CHAPTER = 6  # cells that stand open on the page
 FUNCTIONS_A_CHAPTER = 12
 FOLDED = {"hide-cell", "hide-input", "remove-input", "remove-cell"}
 
@@ -120,6 +122,10 @@ def test_cells_read_like_a_page(name):
     cells = code_cells(name)
     sources = [source(cell) for cell in cells]
     seen = [source(cell) for cell in cells if not FOLDED & set(tags(cell))]
+    ideas = [source(cell) for cell in cells if "idea" in tags(cell)]
+    if name in CHAPTERS:
+        assert 1 <= len(ideas) <= IDEAS_A_CHAPTER
+        assert max(len(s.splitlines()) for s in ideas) <= LINES_AN_IDEA
     if seen:
         assert statistics.median(len(s.splitlines()) for s in seen) <= LINES_A_CELL
     nodes = [node for s in sources for node in ast.walk(ast.parse(s))]

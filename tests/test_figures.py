@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
@@ -91,6 +92,32 @@ def test_seaborn_draws_in_the_house_style(ax):
     seaborn.pointplot(frame, x="x", y="y", errorbar=figures.interval95, ax=ax)
     drawn = {tuple(line.get_ydata()) for line in ax.lines}
     assert any(y == pytest.approx(figures.interval95([1.0, 2, 3])) for y in drawn)
+
+
+def drawn(ax):
+    """Each family's marks and bars, whatever the order in which they were drawn."""
+    marked = [line for line in ax.lines if line.get_marker() in figures.MARKS.values()]
+    bars = [bar.get_segments()[0].tolist() for bar in ax.collections]
+    looks = [
+        (m.get_marker(), to_rgb(m.get_color()), m.get_markersize(), m.get_linestyle())
+        for m in marked
+    ]
+    return sorted(
+        zip(looks, [m.get_xydata().tolist() for m in marked], bars, strict=True)
+    )
+
+
+def test_a_table_is_drawn_as_every_seed_is(ax):
+    import seaborn
+
+    frame = pd.DataFrame({"x": [1, 1, 1, 2, 2, 2], "y": [1.0, 2, 5, 4, 5, 7]})
+    family = pd.Series(["control"] * 3 + ["sgd"] * 3)
+    seaborn.lineplot(frame, x="x", y="y", **figures.by_family(family), ax=ax)
+    _, by_hand = plt.subplots()
+    figures.every_seed(by_hand, 1, frame.y[:3].to_frame(), "control")
+    figures.every_seed(by_hand, 2, frame.y[3:].to_frame(), "sgd")
+    assert drawn(ax) == drawn(by_hand)
+    assert len(drawn(ax)) == 2
 
 
 def test_the_vendored_font_is_used(ax):
