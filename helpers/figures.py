@@ -28,6 +28,12 @@ PALETTE = {
     "theory": "#222222",
     "accent": "#0B62A8",
 }
+INK = PALETTE | {  # words are thinner than marks, and want to be darker
+    "sgd": "#B34A05",
+    "noise": "#077556",
+    "regularised": "#8A6400",
+    "control": "#6B6B6B",
+}
 MARKS = {
     "gd": "o",
     "sgd": "s",
@@ -136,7 +142,7 @@ def criterion(ax: "Axes", y: float, text: str, *, at: float = 1.0) -> None:
 
 def label(ax: "Axes", x: float, y: float, text: str, kind: str, **style: Any) -> None:
     """A label beside the line it belongs to, in its colour."""
-    ax.annotate(text, (x, y), **_BOLD | {"color": PALETTE[kind]} | style)
+    ax.annotate(text, (x, y), **_BOLD | {"color": INK[kind]} | style)
 
 
 def half_interval(samples: np.ndarray) -> np.ndarray:

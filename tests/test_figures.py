@@ -44,6 +44,13 @@ def test_marks_stand_out_from_the_page(kind):
     assert contrast >= 3
 
 
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_words_can_be_read(kind, ax):
+    figures.label(ax, 0, 0, "here", kind)
+    contrast = 1.05 / (lightness(ax.texts[0].get_color()) + 0.05)
+    assert contrast >= 4.7  # the page is not quite white
+
+
 def test_colours_differ_for_the_colour_blind():
     seen = [deuteranope(figures.PALETTE[kind]) for kind in FAMILIES]
     gaps = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
