@@ -323,7 +323,8 @@ def _arithmetic(value: np.ndarray, control: np.ndarray) -> bool:
     forms = [-value, 1 / value] if np.all(value) else [-value]
     if any(_alike(form, control) for form in forms):
         return True
-    return len(value) > 2 and any(_on_a_line(x, control) for x in [value, *forms])
+    several = len(np.unique(value)) > 2  # through two points there always is a line
+    return several and any(_on_a_line(x, control) for x in [value, *forms])
 
 
 def _on_a_line(x: np.ndarray, y: np.ndarray) -> bool:

@@ -248,6 +248,7 @@ def test_arithmetic_on_a_single_number_is_refused_as_well(criteria, control):
         ([0.1, 0.25, 0.7], [2.0, 2.0 + 1e-8, 2.0]),  # all but the same
         ([0.1, 0.25, 0.7], [NAN, 2.0, 9.0]),
         ([0.5, 0.5, 0.5], [3.0, 2.0, 2.5]),
+        ([0.1, 0.1, 0.7], [2.0, 2.0, 9.0]),  # ranks: two numbers, split alike
     ],
 )
 def test_a_control_that_was_measured_is_not_taken_for_arithmetic(
