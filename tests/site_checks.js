@@ -36,7 +36,8 @@ window.checks = {
   },
 
   links() {
-    return [...document.querySelectorAll("a[href]")].map((a) => a.href);
+    const all = [...document.querySelectorAll("a[href]")];
+    return all.map((a) => new URL(a.getAttribute("href"), location.href).href);
   },
 
   // Of text against what lies behind it, by the WCAG formula.
