@@ -422,6 +422,31 @@ def random_labels() -> list[Descent]:
     return descents(starts()) + descents(starts(), labels="random")
 
 
+def sizes() -> tuple[int, ...]:
+    return dials.at_scale(quick=(150, many()), laptop=(1000, 5000, 10_000, 50_000))
+
+
+def all_images() -> list[Descent]:
+    """One noisy copy of each image, its labels random, or true; for ever more images.
+
+    A wider network, which learns fifty thousand random labels by heart.
+    """
+    batches = {"batch": 128, "precision": "bf16"}
+    wide = {"width": 32, "memorise": by_heart(**batches)}
+    recipe = vanilla(stop_accuracy=0.999, check_every=2, **batches)
+    wide, recipe = dials.at_scale(
+        quick=({}, vanilla()), laptop=(wide, recipe), paper=({}, vanilla())
+    )
+    arms = (0, "random"), (1, "random"), (1, "true")
+    every = [
+        start
+        for examples in sizes()
+        for copies, labels in arms
+        for start in starts(copies, labels=labels, examples=examples, **wide)
+    ]
+    return descents(sorted(every, key=lambda start: start.seed), recipe)
+
+
 def more_images() -> list[Descent]:
     return descents(starts(0, examples=many()) + starts(1, examples=many()))
 
@@ -481,5 +506,6 @@ SWEEPS = {
     "precisions": precisions,
     "more images": more_images,
     "true copies": true_copies,
+    "all images": all_images,
     "networks and data sets": networks_and_data_sets,
 }
