@@ -422,7 +422,7 @@ def random_labels() -> list[Descent]:
     return descents(starts()) + descents(starts(), labels="random")
 
 
-def sizes() -> tuple[int, ...]:
+def numbers_of_images() -> tuple[int, ...]:
     return dials.at_scale(quick=(150, many()), laptop=(1000, 5000, 10_000, 50_000))
 
 
@@ -440,7 +440,7 @@ def all_images() -> list[Descent]:
     arms = (0, "random"), (1, "random"), (1, "true")
     every = [
         start
-        for examples in sizes()
+        for examples in numbers_of_images()
         for copies, labels in arms
         for start in starts(copies, labels=labels, examples=examples, **wide)
     ]
