@@ -25,15 +25,6 @@ KEYS = ("at_least", "at_most", "over", "refuted_at", "log", "within", "control")
 UNSAID = dict.fromkeys(KEYS) | {"over": "every seed", "log": False}
 
 
-class Finding(NamedTuple):
-    id: str
-    why: str
-    changed: str  # what the file tells of it
-
-    def __str__(self) -> str:
-        return " ".join(f"{self.id}: {self.why}. {self.changed}".split())
-
-
 class Commit(NamedTuple):
     place: int  # first, so that commits compare as they follow on one another
     name: str
@@ -42,6 +33,18 @@ class Commit(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.date})"
+
+
+class Origin(NamedTuple):
+    """Since when a criterion is what it is; and why it is named, if it is."""
+
+    id: str
+    since: Commit
+    why: str
+    changed: str  # what the file tells of it
+
+    def __str__(self) -> str:
+        return " ".join(f"{self.id}: {self.why}. {self.changed}".split())
 
 
 class Edit(NamedTuple):
@@ -63,8 +66,12 @@ def report(root: Path = dials.ROOT) -> str:
     return "\n".join([*map(str, named), counts, *_other_records(root)])
 
 
-def findings(root: Path = dials.ROOT) -> list[Finding]:
+def findings(root: Path = dials.ROOT) -> list[Origin]:
     """The claims whose criterion or control came after a value of them."""
+    return [origin for origin in origins(root) if origin.why]
+
+
+def origins(root: Path = dials.ROOT) -> list[Origin]:
     history, found = History(root), []
     for chapter, claims in _claims(root).items():
         former = {n: claim["was"] for n, claim in claims.items() if "was" in claim}
@@ -76,12 +83,14 @@ def findings(root: Path = dials.ROOT) -> list[Finding]:
         for name, claim in claims.items():
             edit, value = edits[name], values.get(name)
             first = _in_notebook(history, chapter, name, claim, edit)
+            since, why = edit.commit, ""
             if first and not _unlike(first, edit.after):
-                why = ""  # it is what it was at first, whatever stood between
+                # it is what it was at first, whatever stood between
+                since = history.commit(claim.get("since", since.parents[0]))
             else:
                 why = _edited_late(edit, edit.before or first, value)
-            if why := why or _seen_before(history, chapter, claim, value):
-                found.append(Finding(name, why, claim.get("changed", "")))
+            why = why or _seen_before(history, chapter, claim, value)
+            found.append(Origin(name, since, why, claim.get("changed", "")))
     return found
 
 
@@ -98,6 +107,11 @@ class History:
             self.commits[name] = Commit(place, name, date, tuple(parents))
         place, head = len(self.commits), tuple(self.commits)[-1:]
         self.now = Commit(place, "the working tree", "not committed", head)
+
+    def commit(self, name: str) -> Commit:
+        """That of any name that git knows; else the working tree."""
+        known = self.git("rev-parse", "--short", name).strip()
+        return self.commits.get(known, self.now)
 
     def versions(self, path: str) -> list[Commit]:
         """The commits that changed a file, and the working tree."""
@@ -204,8 +218,7 @@ def _seen_before(
     """Whether it came after a value, by its own word or by the history; and which."""
     if "since" not in claim:
         return ""
-    name = history.git("rev-parse", "--short", claim["since"]).strip()
-    since = history.commits.get(name, history.now)
+    since = history.commit(claim["since"])
     recorded = min(history.records(chapter).values(), default=since)
     where = "by the page's own account"
     if recorded < since:

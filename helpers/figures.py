@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers import figure_data
 from helpers.dials import BookError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ _BARS = {
     "err_kws": {"elinewidth": 1.1, "capsize": 2},
     "legend": False,
 }
+_NOT_TOLD = "Date", "Creator", "Format", "Type"
 WIDE, TALL = 5.6, 2.8  # inches: the measure of the page
 
 
@@ -73,7 +75,8 @@ def use_house_style() -> None:
         return
     if get_ipython() is not None:
         mpl.use("agg")  # a cell shows the figure that it ends with, and no other
-        set_matplotlib_formats("svg", metadata={"Date": None})
+        set_matplotlib_formats("svg", metadata=dict.fromkeys(_NOT_TOLD))
+        figure_data.store_with_figures(PALETTE)
 
 
 def theory(ax: "Axes", x, y, label: str = "", **style: Any) -> None:
@@ -135,7 +138,7 @@ def criterion(ax: "Axes", y: float, text: str, *, at: float = 1.0) -> None:
         xytext=(-4 if at > 0.5 else 4, 3),
         textcoords="offset points",
         ha="right" if at > 0.5 else "left",
-        fontsize="small",
+        fontsize=9,
         fontstyle="italic",
     )
 
@@ -171,7 +174,8 @@ def interactive(drawing: str, **data: Any):
     path = _HERE / "interactive" / f"{drawing}.html"
     if not path.is_file():
         raise BookError(f"no interactive figure {drawing!r}: {path} is not there")
-    fragment = path.read_text().replace("__DATA__", json.dumps(data, default=_listed))
+    told = json.dumps(data, default=_listed, separators=(",", ":"))
+    fragment = path.read_text().replace("__DATA__", told)
     try:
         from IPython.display import HTML
     except ImportError:

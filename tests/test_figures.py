@@ -134,7 +134,7 @@ def test_the_vendored_font_is_used(ax):
 def test_data_reaches_the_script():
     fragment = figures.interactive("nearest_interpolator", example=np.array([1, 0.25]))
     text = getattr(fragment, "data", fragment)
-    assert '{"example": [1.0, 0.25]}' in text
+    assert '{"example":[1.0,0.25]}' in text
     assert "__DATA__" not in text
 
 

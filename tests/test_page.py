@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import claim_rows
 import errata
+import figure_tables
 import folds
 import pytest
 import scorecard
@@ -69,6 +70,8 @@ def test_a_row_tells_all_that_is_known(row):
     assert ledger.criterion(row) in html
     assert html.count("<circle") == len(strip.finite(row["values"] or [row["value"]]))
     assert html.count("class='cross'") == len(strip.finite(row["control"]["values"]))
+    assert "<dt>Criterion set</dt>" in html
+    assert all(f"#e{n}" in html for n in errata.about(row["chapter"], row["id"]))
 
 
 def test_marks_stand_in_order_and_inside():
@@ -105,6 +108,17 @@ def test_a_part_of_a_word_is_no_use_of_it():
     assert len(terms.linked("spanned, wingspan, span-like", anchors, "g.html")) == 1
 
 
+# Figures
+
+
+@pytest.mark.parametrize("chapter", ledger.chapters())
+def test_every_named_figure_has_its_numbers(chapter):
+    named = {name for name, table in figure_tables.tables(chapter) if "\n" in table}
+    cells = json.loads(ledger.notebook(chapter).read_text())["cells"]
+    shown = [one["metadata"].get("mystnb", {}).get("figure", {}) for one in cells]
+    assert named == {figure["name"] for figure in shown if "name" in figure}
+
+
 # Errata
 
 
@@ -113,6 +127,11 @@ def test_slips_are_numbered_through_the_book():
     found = [number for chapter in chapters for number in errata.numbers(chapter)]
     assert found == list(range(1, len(found) + 1))
     assert len(found) == sum(len(errata.slips(chapter)) for chapter in chapters)
+
+
+def test_a_slip_leads_to_the_claims_that_it_names():
+    assert errata.about("min_norm", "LS-1")
+    assert not errata.about("min_norm", "LS-6a")
 
 
 def test_a_page_shows_each_number_once():

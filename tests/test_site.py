@@ -219,6 +219,26 @@ def test_every_claim_has_an_address_that_opens_it(page):
     assert "python -m helpers recheck DAM-6" in opened.inner_text()
 
 
+@pytest.mark.parametrize(
+    "address", ["stability.html#thm-exact", "max_margin.html#fig-flow"]
+)
+def test_an_address_inside_a_page_is_in_sight_when_all_is_set(page, address):
+    name, place = address.split("#")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto((SITE / name).as_uri() + f"#{place}")
+    page.wait_for_load_state("load")
+    page.evaluate("async () => { await window.MathJax?.startup?.promise }")
+    page.wait_for_timeout(300)
+    top = page.locator(f"[id='{place}']").first.bounding_box()["y"]
+    assert 0 <= top < 200
+
+
+def test_every_page_says_what_it_is_about():
+    pages = {name for name in PAGES if "/" not in name}
+    for name in pages - {"genindex.html", "search.html", "py-modindex.html"}:
+        assert '<meta name="description" content="' in (SITE / name).read_text(), name
+
+
 def test_the_scorecard_keeps_a_question_in_its_address(page):
     address = (SITE / "scorecard.html").as_uri()
     page.goto(f"{address}?verdict=undecided")

@@ -5,6 +5,7 @@ Jupyter. Here the plain table of a page gives way to one whose rows can be linke
 `{claim}` refers to and the search finds.
 """
 
+import functools
 import subprocess
 from html import escape
 
@@ -12,9 +13,11 @@ from docutils import nodes
 from sphinx.domains.std import StandardDomain
 from sphinx.roles import XRefRole
 
+import errata
 import strip
 from address import repository, site
-from helpers import dials, ledger
+from helpers import audit, dials, ledger
+from helpers.dials import BookError
 
 HEADS = ("Verdict", "Claim", "Measured", "Criterion", "Control", "Source")
 WHOSE = {
@@ -86,11 +89,15 @@ def fold(row):
     told = {
         "Whose": WHOSE[row["said"]],
         "Judged": OVER[row["over"]],
-        "Criterion set": SEEN.get(row["seen"], ""),
+        "Criterion set": criterion_set(row),
         "Changed": escape(row["changed"]),
+        "Erratum": ", ".join(
+            f"<a href='#e{number}'>E{number}</a>"
+            for number in errata.about(row["chapter"], row["id"])
+        ),
         "Behind it": behind(row),
         "Check it": copied(f"python -m helpers recheck {row['id']}"),
-        "Link": f"<code class='address'>#{row['id']}</code>",
+        "Link": f"<div class='highlight address'><pre>#{row['id']}</pre></div>",
         "Cite": copied(bibtex(row)),
     }
     parts = "".join(f"<dt>{k}</dt><dd>{v}</dd>" for k, v in told.items() if v)
@@ -98,6 +105,22 @@ def fold(row):
         f"<details><summary>{row['id']}: seed by seed, history, records, citing"
         f"</summary>{strip.drawing(row)}<dl>{parts}</dl></details>"
     )
+
+
+def criterion_set(row):
+    """When, by the history; without git, what the claim itself says."""
+    known = SEEN.get(row["seen"] or "no")
+    if not (origin := origins().get(row["id"])):
+        return known if row["seen"] else ""
+    return escape(origin.why or f"in {origin.since}, {known}")
+
+
+@functools.cache
+def origins():
+    try:
+        return {origin.id: origin for origin in audit.origins()}
+    except BookError:
+        return {}
 
 
 def behind(row):

@@ -16,6 +16,10 @@ BOX = re.compile(r":::\{admonition\}[^\n]*\n:class: erratum\n.*?\n:::", re.DOTAL
 ITEM = re.compile(r"^- (.*(?:\n  .*)*)", re.MULTILINE)
 
 
+TITLE = "\n:class: erratum\n"
+LINKED = f" ([all of them](errata.md)){TITLE}"
+
+
 def slips(chapter):
     """The text of each, in the order of the page."""
     notebook = json.loads(ledger.notebook(chapter).read_text())
@@ -32,6 +36,13 @@ def numbers(chapter):
     return range(first, first + len(slips(chapter)))
 
 
+def about(chapter, claim):
+    """The numbers of the slips that name a claim."""
+    named = f"{{claim}}`{claim}`"
+    pairs = zip(numbers(chapter), slips(chapter), strict=True)
+    return [number for number, slip in pairs if named in slip]
+
+
 def add_numbers(app, docname, source):
     """What Sphinx reads of a chapter has them; the notebook does not."""
     if docname not in ledger.chapters():
@@ -45,7 +56,8 @@ def add_numbers(app, docname, source):
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             text = "".join(cell["source"])
-            cell["source"] = BOX.sub(lambda box: ITEM.sub(numbered, box[0]), text)
+            text = BOX.sub(lambda box: ITEM.sub(numbered, box[0]), text)
+            cell["source"] = text.replace(TITLE, LINKED)
     source[0] = json.dumps(notebook)
 
 
@@ -65,7 +77,7 @@ class Errata(SphinxDirective):
         return [board]
 
     def slip(self, address, number, text):
-        body = nodes.container(classes=["slip"])
+        body = nodes.container(classes=["slip"], ids=[f"e{number}"])
         lines = text.replace("\n  ", "\n").splitlines()
         self.state.nested_parse(lines, self.content_offset, body)
         link = nodes.reference(

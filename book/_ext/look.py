@@ -4,7 +4,9 @@ The colours are defined once, in `helpers.figures.PALETTE`; palette.css is writt
 there at build time. In the dark a colour is the same hue, lighter.
 """
 
+from html import escape
 from pathlib import Path
+from textwrap import shorten
 
 from docutils import nodes
 
@@ -18,6 +20,7 @@ SHEETS = (
     "icons.css",
     "print.css",
 )
+LONGEST = 200  # characters of a description
 LIGHTER = "color-mix(in oklab, {} 58%, white)"
 
 
@@ -57,6 +60,14 @@ def defer_scripts(app, pagename, templatename, context, doctree):
         context["script_files"] = [*map(deferred, context["script_files"])]
 
 
+def describe(app, pagename, templatename, context, doctree):
+    """The first paragraph, for whoever shows a link to the page."""
+    if doctree and (paragraphs := list(doctree.findall(nodes.paragraph))):
+        words = shorten(paragraphs[0].astext(), LONGEST, placeholder=" …")
+        tag = f'<meta name="description" content="{escape(words)}">'
+        context["metatags"] = context.get("metatags", "") + tag
+
+
 def deferred(script):
     name = str(script.filename or "")
     if not name.endswith(".js") or "documentation_options" in name:
@@ -78,5 +89,6 @@ def setup(app):
     app.connect("env-get-outdated", always_finish)
     app.connect("doctree-read", no_empty_heads)
     app.connect("html-page-context", defer_scripts, priority=900)
+    app.connect("html-page-context", describe)
     app.connect("build-finished", write_palette)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

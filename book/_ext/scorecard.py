@@ -21,7 +21,17 @@ WHOSE = {"source": "the source's", "sharpened": "sharpened here", "book": "ours"
 def at_a_glance(rows):
     """A row for each chapter, and in it a square for each claim."""
     lines = "".join(chapter_line(name, rows) for name in ledger.chapters())
-    return f"<table class='glance'><tbody>{lines}</tbody></table>"
+    return f"<table class='glance'><tbody>{lines}</tbody></table>{legend(rows)}"
+
+
+def legend(rows):
+    found = {row["verdict"]: claim_rows.kind(row["verdict"]) for row in rows}
+    signs = "".join(
+        f"<span><i class='square verdict-{found[verdict]}'></i> {verdict}</span>"
+        for verdict in ledger.VERDICTS
+        if verdict in found
+    )
+    return f"<p class='legend' aria-hidden='true'>{signs}</p>"
 
 
 def chapter_line(chapter, rows):
@@ -52,13 +62,18 @@ def filters(rows):
         menu("chapter", "Chapter", {name: name for name in ledger.chapters()}),
         menu("verdict", "Verdict", {v: v for v in ledger.VERDICTS if v in present}),
         menu("said", "Whose sentence", WHOSE),
-        menu("source", "Source", {s: s for s in sorted({r["source"] for r in rows})}),
+        menu("source", "Source", {s: s for s in sources(rows)}),
     )
     return (
         f"<form class='filters' role='search' hidden>{''.join(menus)}"
         "<label>Text <input type='search' name='text' autocomplete='off'></label>"
         "<output aria-live='polite'></output></form>"
     )
+
+
+def sources(rows):
+    """Works, whether a claim is theirs or was made after them."""
+    return sorted({row["source"].removeprefix("this book, after ") for row in rows})
 
 
 def menu(name, title, choices):

@@ -5,7 +5,8 @@ from html import escape
 
 from helpers import ledger
 
-LEFT, RIGHT, VALUES, CONTROL, AXIS = 70, 480, 18, 42, 62
+LEFT, RIGHT, ASKED, VALUES, CONTROL, AXIS = 70, 480, 11, 30, 54, 74
+SIGN = {"at_least": "≥", "at_most": "≤"}
 FAR = 30  # times: positive numbers further apart stand on a logarithmic axis
 
 
@@ -17,15 +18,17 @@ def drawing(row):
     if not measured:
         return ""
     place, low, high = scale([*measured, *control, *asked.values()])
-    marks = [f"<circle cx='{place(x):.1f}' cy='{VALUES}' r='4'/>" for x in measured]
+    marks = [dot(place(x), told) for x, told in zip(measured, names(row), strict=False)]
     marks += [cross(place(x)) for x in control]
-    marks += [line(place(x)) for x in asked.values()]
+    marks += [
+        line(place(x), f"{SIGN[name]} {ledger.digits(x)}") for name, x in asked.items()
+    ]
     ends = f"<text x='{LEFT}' y='{AXIS + 15}'>{ledger.digits(low)}</text>"
     ends += (
         f"<text class='end' x='{RIGHT}' y='{AXIS + 15}'>{ledger.digits(high)}</text>"
     )
     return (
-        f"<svg class='strip' viewBox='0 0 500 84' role='img'><title>"
+        f"<svg class='strip' viewBox='0 0 500 96' role='img'><title>"
         f"{escape(said(row, measured, control))}</title>"
         f"<text x='0' y='{VALUES + 4}'>value</text>"
         f"<text x='0' y='{CONTROL + 4}'>control</text>"
@@ -60,9 +63,31 @@ def scale(numbers):
     return place, low, high
 
 
+def names(row):
+    """Of whom each value is, and what it is."""
+    if not row["units"]:
+        return [ledger.digits(row["value"])]
+    pairs = zip(row["units"], row["values"], strict=True)
+    return [
+        f"{row['unit']} {unit}: {ledger.digits(x)}"
+        for unit, x in pairs
+        if x is not None
+    ]
+
+
+def dot(x, told):
+    return f"<circle cx='{x:.1f}' cy='{VALUES}' r='4'><title>{told}</title></circle>"
+
+
 def cross(x):
     return f"<path class='cross' d='M{x - 3.5:.1f} {CONTROL - 3.5}l7 7m0-7l-7 7'/>"
 
 
-def line(x):
-    return f"<path class='asked' d='M{x:.1f} 4V{AXIS}'/>"
+def line(x, told):
+    """The criterion, its number above it, on the side where there is room."""
+    side = " class='end'" if x > (LEFT + RIGHT) / 2 else ""
+    near = x + (4 if not side else -4)
+    return (
+        f"<path class='asked' d='M{x:.1f} 2V{AXIS}'/>"
+        f"<text{side} x='{near:.1f}' y='{ASKED}'>{told}</text>"
+    )

@@ -45,18 +45,24 @@ document.addEventListener("DOMContentLoaded", () => {
   set();
 });
 
-// The address of a claim opens what is known of it, and stays in sight when the
-// formulas above it have found their size.
+// What an address names stays in sight when the formulas above it have found their
+// size; that of a claim opens what is known of it.
 const openClaim = () => {
-  const claim = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (!claim?.matches("tbody.claim")) return;
-  claim.querySelector("details")?.setAttribute("open", "");
-  claim.scrollIntoView();
+  const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (named?.matches("tbody.claim")) named.querySelector("details")?.setAttribute("open", "");
+  return named;
 };
 addEventListener("hashchange", openClaim);
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
-  openClaim();
+  openClaim()?.scrollIntoView({ behavior: "instant" });
+});
+
+// A link that is copied leads here from anywhere.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const link of document.querySelectorAll(".claim .address pre")) {
+    link.textContent = new URL(link.textContent, location.href).href;
+  }
 });
 
 // What is on the page stands in the margin where there is one, else in the drawer.
@@ -102,7 +108,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const drawing = Object.assign(document.createElement("a"), {
       href: image.src, download: `${figure.id}.svg`, textContent: "SVG",
     });
-    take.append(drawing);
+    const table = Object.assign(document.createElement("a"), {
+      href: `_static/figures/${figure.id}.csv`, download: `${figure.id}.csv`, textContent: "CSV",
+    });
+    take.append(drawing, table);
     if (location.protocol !== "file:") {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: "PNG" });
       button.addEventListener("click", () => asPixels(image, figure.id));

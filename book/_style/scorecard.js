@@ -7,6 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const fits = (claim, field) => {
     const wanted = field.value.trim();
+    if (field.name === "source") return claim.dataset.source.includes(wanted);
     if (field.name !== "text") return !wanted || claim.dataset[field.name] === wanted;
     return claim.textContent.toLowerCase().includes(wanted.toLowerCase());
   };

@@ -363,10 +363,6 @@ def counts() -> tuple[int, ...]:
     return dials.at_scale(quick=(0, 1, 2), laptop=(0, 1, 2, 5, 10))
 
 
-def many() -> int:
-    return dials.at_scale(quick=300, laptop=5000, paper=50_000)
-
-
 def numbers_of_copies() -> list[Descent]:
     return [run for R in counts() for run in descents(starts(R))]
 
@@ -423,7 +419,7 @@ def random_labels() -> list[Descent]:
 
 
 def numbers_of_images() -> tuple[int, ...]:
-    return dials.at_scale(quick=(150, many()), laptop=(1000, 5000, 10_000, 50_000))
+    return dials.at_scale(quick=(150, 300), laptop=(1000, 5000, 10_000, 50_000))
 
 
 def all_images() -> list[Descent]:
@@ -445,10 +441,6 @@ def all_images() -> list[Descent]:
         for start in starts(copies, labels=labels, examples=examples, **wide)
     ]
     return descents(sorted(every, key=lambda start: start.seed), recipe)
-
-
-def more_images() -> list[Descent]:
-    return descents(starts(0, examples=many()) + starts(1, examples=many()))
 
 
 def precisions() -> list[Descent]:
@@ -473,9 +465,8 @@ def pooled() -> list[Pooled]:
 
 
 def true_copies() -> list[Descent]:
-    """The same noisy copies with their true labels: a control, also on more images."""
-    several = [start for R in counts() if R for start in starts(R, labels="true")]
-    return descents(several + starts(1, labels="true", examples=many()))
+    """The same noisy copies with their true labels: a control."""
+    return descents(s for R in counts() if R for s in starts(R, labels="true"))
 
 
 def networks_and_data_sets() -> list[Descent]:
@@ -504,7 +495,6 @@ SWEEPS = {
     "large step": large_step,
     "pooled": pooled,
     "precisions": precisions,
-    "more images": more_images,
     "true copies": true_copies,
     "all images": all_images,
     "networks and data sets": networks_and_data_sets,

@@ -1,7 +1,7 @@
 """The diagonal linear network f(z) = z·(u⊙u − v⊙v): where its flows end.
 
-Gradient flow keeps β = 2uv and the part of θ = log u/v outside the span of the
-examples; from u = v it ends where w = β sinh(Zᵀλ) fits. Label noise shrinks β, far
+Gradient flow keeps β = 2uv and the part of φ = log u/v outside the span of the
+examples; from u = v it ends where w = β sinh(Zᵀξ) fits. Label noise shrinks β, far
 below the smallest number of a computer, so that log β is what is passed around: one
 number, or any shape that broadcasts to (..., features).
 Z is (..., examples, features), y (..., examples).
@@ -18,9 +18,9 @@ _DEEP = -60  # a log β that is worth approaching by halves
 
 
 def flow_limit(Z: ArrayLike, y: ArrayLike, log_beta: ArrayLike) -> Array:
-    """The w = β sinh(Zᵀλ) with Z w = y: where gradient flow from u = v ends.
+    """The w = β sinh(Zᵀξ) with Z w = y: where gradient flow from u = v ends.
 
-    Newton's method for the convex dual, Σ β cosh(Zᵀλ) − y·λ. Steps that change Zᵀλ by
+    Newton's method for the convex dual, Σ β cosh(Zᵀξ) − y·ξ. Steps that change Zᵀξ by
     at most one cannot increase it. Examples that are all zero are left out.
     """
     Z, y, log_beta = (np.asarray(part, dtype=float) for part in (Z, y, log_beta))
@@ -89,8 +89,8 @@ def weighted_basis_pursuit(Z: ArrayLike, y: ArrayLike, weights: ArrayLike) -> Ar
 def slack(Z: ArrayLike, w: ArrayLike, weights: ArrayLike = 1.0) -> float:
     """By how much every feature off the support of w falls short of joining it.
 
-    For a solution w of least Σ a|w|, of one problem: the largest s for which some λ has
-    z·λ = a sign(w) on the support and |z·λ| ≤ a − s off it. Above 0 there is no other
+    For a solution w of least Σ a|w|, of one problem: the largest s for which some ξ has
+    z·ξ = a sign(w) on the support and |z·ξ| ≤ a − s off it. Above 0 there is no other
     solution, and the flows approach it like β^s, or e^(−4 τ s).
     """
     from scipy.optimize import linprog
@@ -175,13 +175,13 @@ def statistical_dimension(features: ArrayLike, relevant: ArrayLike) -> Array:
 
 
 def _weights(theta: Array, log_beta: Array) -> Array:
-    """β sinh θ, where neither factor need be a number that a computer has."""
+    """β sinh φ, where neither factor need be a number that a computer has."""
     size = np.abs(theta)
     return np.sign(theta) * np.exp(log_beta + size) * -np.expm1(-2 * size) / 2
 
 
 def _sizes(theta: Array, log_beta: Array) -> Array:
-    """β cosh θ, likewise."""
+    """β cosh φ, likewise."""
     size = np.abs(theta)
     return np.exp(log_beta + size) * (1 + np.exp(-2 * size)) / 2
 
@@ -191,7 +191,7 @@ def _solve(Z: Array, y: Array, log_beta: Array) -> Array:
 
 
 def _dual(Z: Array, y: Array, log_beta: Array) -> Array:
-    """λ. Towards β = 0 it grows like log 1/β: half-way gives a good guess."""
+    """ξ. Towards β = 0 it grows like log 1/β: half-way gives a good guess."""
     deep = log_beta.min() < _DEEP
     dual = 2 * _dual(Z, y, log_beta / 2) if deep else np.zeros_like(y)
     blank = (~Z.any(-1)).astype(float)[..., None] * np.eye(Z.shape[-2])

@@ -42,7 +42,7 @@ def off_span(X: ArrayLike, v: ArrayLike) -> Array:
 
 
 def slowest_contraction(X: ArrayLike, rate: ArrayLike) -> Array:
-    """Gradient descent's linear rate: 1 − rate σ² of largest size over the σ > 0."""
+    """Gradient descent's linear rate: 1 − rate s² of largest size over the s > 0."""
     curvatures = np.linalg.svd(np.asarray(X), compute_uv=False) ** 2
     return np.abs(1 - np.asarray(rate) * curvatures).max(-1)
 

@@ -1,4 +1,4 @@
-"""Damian, Ma and Lee's regularised loss L + λR, and what follows for exact models.
+"""Damian, Ma and Lee's regularised loss L + λΩ, and what follows for exact models.
 
 A valley is given by its curvatures as polynomials of the position t along it, lowest
 power first. Curvatures are those of the mean loss.
@@ -19,7 +19,7 @@ Penalty = Callable[[Array], Array]  # of the curvatures, on the last axis
 def noise_scale(
     rate: ArrayLike, noise: ArrayLike, batch: ArrayLike, momentum: ArrayLike = 0
 ) -> Array:
-    """λ = ησ²/(B(1 − β))."""
+    """λ = ησ²/(B(1 − β₁))."""
     rate, batch = np.asarray(rate), np.asarray(batch)
     return rate * np.square(noise) / (batch * (1 - np.asarray(momentum)))
 
@@ -27,7 +27,7 @@ def noise_scale(
 def stationary_variance(
     curvatures: ArrayLike, rate: float, scale: ArrayLike, momentum: float = 0
 ) -> Array:
-    """λ / (2 − ηh/(1 + β)), in each eigen-direction of the Hessian."""
+    """λ / (2 − ηh/(1 + β₁)), in each eigen-direction of the Hessian."""
     stretched = rate * np.asarray(curvatures) / (1 + momentum)
     if stretched.max() >= 2:
         limit = 2 * (1 + momentum) / np.max(curvatures)
@@ -39,7 +39,7 @@ def stationary_variance(
 
 
 def log_penalty(rate: float, momentum: float = 0) -> Penalty:
-    """R = −(1 + β)/(2η) Σ log(1 − ηh/(2(1 + β))), infinite where h is unstable."""
+    """Ω = −(1 + β₁)/(2η) Σ log(1 − ηh/(2(1 + β₁))), infinite where h is unstable."""
 
     def penalty(curvatures: Array) -> Array:
         left = 1 - rate * np.asarray(curvatures) / (2 * (1 + momentum))
@@ -50,7 +50,7 @@ def log_penalty(rate: float, momentum: float = 0) -> Penalty:
 
 
 def trace_penalty(curvatures: Array) -> Array:
-    """¼ tr H, which R becomes as the rate goes to zero."""
+    """¼ tr H, which Ω becomes as the rate goes to zero."""
     return np.asarray(curvatures).sum(-1) / 4
 
 
@@ -71,7 +71,7 @@ def resting_point(valley: ArrayLike, penalty: Penalty) -> float:
 
 
 def drift(valley: ArrayLike, penalty: Penalty, start: float, times: ArrayLike) -> Array:
-    """The flow dt/dτ = −R′(t), at increasing times τ = ηλk/(1 − β)."""
+    """The flow dt/dτ = −Ω′(t), at increasing times τ = ηλk/(1 − β₁)."""
     from scipy.integrate import solve_ivp
 
     def velocity(_: float, t: Array) -> Array:
@@ -83,7 +83,7 @@ def drift(valley: ArrayLike, penalty: Penalty, start: float, times: ArrayLike) -
 
 
 def settling_rate(valley: ArrayLike, penalty: Penalty) -> float:
-    """R″ at the resting point: the distance to it falls like exp(−R″τ)."""
+    """Ω″ at the resting point: the distance to it falls like exp(−Ω″τ)."""
     t, step = resting_point(valley, penalty), 1e-4
     ahead, behind = (_slope(valley, penalty, t + s) for s in (step, -step))
     return float((ahead - behind) / (2 * step))

@@ -13,7 +13,7 @@ from helpers.oracles.least_squares import Array, _apply
 
 
 class MaximumMargin(NamedTuple):
-    """The shortest w with Z w ≥ 1, and the duals α ≥ 0 with w = Σ αᵢ zᵢ."""
+    """The shortest w with Z w ≥ 1, and the duals ξ ≥ 0 with w = Σ ξᵢ zᵢ."""
 
     w: Array  # (seeds, features)
     duals: Array  # (seeds, examples)
@@ -42,7 +42,7 @@ def optimality(Z: ArrayLike, best: MaximumMargin) -> Array:
 
 
 def next_margin(Z: ArrayLike, best: MaximumMargin) -> Array:
-    """θ: the smallest margin Z w of an example that is not a support vector."""
+    """m: the smallest margin Z w of an example that is not a support vector."""
     return np.where(best.support, np.inf, _apply(Z, best.w)).min(-1)
 
 
@@ -53,7 +53,7 @@ def dual_entropy(best: MaximumMargin) -> Array:
 
 
 def gap_constant(best: MaximumMargin) -> Array:
-    """lim log t · (margin gap): γ (H − H∞), the entropy and min-entropy."""
+    """lim log t · (margin gap): γ (ℋ − ℋ∞), the entropy and min-entropy."""
     least = -np.log(best.duals.max(-1) / best.duals.sum(-1))
     return best.margin * (dual_entropy(best) - least)
 
@@ -66,7 +66,7 @@ def direction_constant(best: MaximumMargin, rho: ArrayLike) -> Array:
 
 
 def residual_limit(Z: ArrayLike, best: MaximumMargin, rate: ArrayLike = 1) -> Array:
-    """The w̃ with rate · exp(−z·w̃) = α on the support vectors: shortest, if many."""
+    """The w̃ with rate · exp(−z·w̃) = ξ on the support vectors: shortest, if many."""
     Z = np.where(best.support[..., None], np.asarray(Z), 0)
     duals = np.where(best.support, best.duals, 1)
     scale = np.where(best.support, np.asarray(rate), 1)
@@ -74,9 +74,9 @@ def residual_limit(Z: ArrayLike, best: MaximumMargin, rate: ArrayLike = 1) -> Ar
 
 
 def settling_exponent(Z: ArrayLike, best: MaximumMargin) -> Array:
-    """λ: the residual settles like t^−λ, the least curvature Σ αᵢ (zᵢ·u)² in the span.
+    """ν: the residual settles like t^−ν, the least curvature Σ ξᵢ (zᵢ·u)² in the span.
 
-    What other examples add, t^−(θ−1), comes on top.
+    What other examples add, t^−(m−1), comes on top.
     """
     stretched = np.sqrt(best.duals)[..., None] * np.asarray(Z)
     curvatures = np.linalg.svd(stretched, compute_uv=False) ** 2

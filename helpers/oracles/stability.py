@@ -135,7 +135,7 @@ def trace_limit(at: Minimum, drawn: Sampling) -> float:
 
 
 def coherence_limit(at: Minimum, examples: int, batch: int) -> float:
-    """Dexter et al.'s, for examples drawn by coins: σ / (λ_max √(n/B − 1))."""
+    """Dexter et al.'s, for examples drawn by coins: χ / (λ_max √(n/B − 1))."""
     overlaps = np.abs(at.rows @ at.rows.T)
     coherence = np.linalg.eigvalsh(overlaps)[-1] / overlaps.diagonal().max()
     return _over(coherence, at.curvatures[0] * np.sqrt(examples / batch - 1))
