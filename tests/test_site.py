@@ -224,6 +224,7 @@ def test_every_claim_has_an_address_that_opens_it(page):
 )
 def test_an_address_inside_a_page_is_in_sight_when_all_is_set(page, address):
     name, place = address.split("#")
+    page.emulate_media(reduced_motion="no-preference")  # scrolling may take its time
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto((SITE / name).as_uri() + f"#{place}")
     page.wait_for_load_state("load")

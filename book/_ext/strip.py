@@ -5,7 +5,7 @@ from html import escape
 
 from helpers import ledger
 
-LEFT, RIGHT, ASKED, VALUES, CONTROL, AXIS = 70, 480, 11, 30, 54, 74
+LEFT, RIGHT, ASKED, VALUES, CONTROL, AXIS = 70, 480, 15, 34, 58, 78
 SIGN = {"at_least": "≥", "at_most": "≤"}
 FAR = 30  # times: positive numbers further apart stand on a logarithmic axis
 
@@ -28,7 +28,7 @@ def drawing(row):
         f"<text class='end' x='{RIGHT}' y='{AXIS + 15}'>{ledger.digits(high)}</text>"
     )
     return (
-        f"<svg class='strip' viewBox='0 0 500 96' role='img'><title>"
+        f"<svg class='strip' viewBox='0 0 500 100' role='img'><title>"
         f"{escape(said(row, measured, control))}</title>"
         f"<text x='0' y='{VALUES + 4}'>value</text>"
         f"<text x='0' y='{CONTROL + 4}'>control</text>"
