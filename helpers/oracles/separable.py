@@ -141,18 +141,46 @@ def tail_direction(Z: ArrayLike, power: float) -> Array:
     return np.stack([solve(*pair) for pair in zip(np.asarray(Z), starts, strict=True)])
 
 
-def box_margin(Z: ArrayLike) -> Array:
-    """The largest margin among |wⱼ| ≤ 1, which is Adam's aim, by linear programming."""
+def box_separator(Z: ArrayLike) -> Array:
+    """Of the largest margin among |wⱼ| ≤ 1, where signs lead, by linear programming."""
     from scipy.optimize import linprog
 
-    def solve(Z: Array) -> float:
+    def solve(Z: Array) -> Array:
         n, d = Z.shape
         bounds = [(-1, 1)] * d + [(0, None)]
         table = np.hstack([-Z, np.ones((n, 1))])
         answer = linprog(np.append(np.zeros(d), -1), table, np.zeros(n), bounds=bounds)
-        return -answer.fun
+        return answer.x[:d]
 
-    return np.array([solve(each) for each in np.asarray(Z)])
+    return np.stack([solve(each) for each in np.asarray(Z)])
+
+
+def metric_separator(Z: ArrayLike, metric: ArrayLike) -> Array:
+    """The w of least Σ metricⱼ wⱼ² with Z w ≥ 1, where descent in that metric leads."""
+    root = np.sqrt(metric)
+    return maximum_margin(np.asarray(Z) / root[:, None]).w / root
+
+
+def adam_growth(
+    box_margins: ArrayLike, rate: float, betas: tuple[float, float]
+) -> Array:
+    """δ, by which Adam's smallest margin grows a step in the end, without an ε.
+
+    Gradients that shrink by e^-δ make its steps in each coordinate
+    rate · (1 − β₁)/(1 − β₁e^δ) · √((1 − β₂e^2δ)/(1 − β₂)), and these make δ.
+    """
+    from scipy.optimize import brentq
+
+    fast, slow = betas
+
+    def excess(growth: float, step: float) -> float:
+        mean = (1 - fast) / (1 - fast * np.exp(growth))
+        memory = max(0, 1 - slow * np.exp(2 * growth)) / (1 - slow)
+        return step * mean * memory**0.5 - growth
+
+    most = np.log(1 / slow) / 2
+    steps = rate * np.asarray(box_margins)
+    return np.array([brentq(excess, 0, most, args=(step,)) for step in steps])
 
 
 def margin(Z: ArrayLike, w: ArrayLike, order: float = 2) -> Array:

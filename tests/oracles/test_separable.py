@@ -119,13 +119,39 @@ def test_tail_direction_against_a_search_over_directions(power):
     assert found == pytest.approx([np.cos(angle), np.sin(angle)], abs=1e-6)
 
 
-def test_box_margin_against_a_grid():
+def test_box_separator_against_a_grid():
     edge = np.linspace(-1, 1, 4001)
     one = np.ones_like(edge)
     sides = [(one, edge), (-one, edge), (edge, one), (edge, -one)]
     corners = np.concatenate([np.stack(side, 1) for side in sides])
     expected = (corners @ LOPSIDED[0].T).min(1).max()
-    assert separable.box_margin(LOPSIDED)[0] == pytest.approx(expected, abs=1e-3)
+    found = separable.box_separator(LOPSIDED)
+    assert np.abs(found).max() <= 1
+    assert separable.margin(LOPSIDED, found, np.inf)[0] == pytest.approx(
+        expected, abs=1e-3
+    )
+
+
+def test_metric_separator_is_where_descent_in_the_metric_leads():
+    metric = np.array([[0.2, 3.0]])
+    w = separable.metric_separator(LOPSIDED, metric)[0]
+    assert (LOPSIDED[0] @ w).min() == pytest.approx(1)
+    found = minimize(
+        lambda w: (metric[0] * w**2).sum(),
+        w + 0.3,
+        constraints={"type": "ineq", "fun": lambda w: LOPSIDED[0] @ w - 1},
+    )
+    assert w == pytest.approx(found.x, abs=1e-5)
+
+
+def test_adam_grows_as_far_as_its_memory_lets_it():
+    small, large = separable.adam_growth([1e-4, 1e3], 1.0, (0.0, 0.99))
+    assert small == pytest.approx(1e-4, rel=0.02)  # hardly held back
+    assert large == pytest.approx(np.log(1 / 0.99) / 2, rel=1e-3)
+    (growth,) = separable.adam_growth([2.0], 0.003, (0.0, 0.99))
+    ages = np.arange(20_000)
+    square = (0.01 * 0.99**ages * np.exp(2 * growth * ages)).sum()
+    assert growth == pytest.approx(0.006 / square**0.5, rel=1e-9)
 
 
 def test_log_loss_where_the_loss_underflows():
