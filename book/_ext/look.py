@@ -76,6 +76,12 @@ def deferred(script):
     return type(script)(script.filename, priority=script.priority, **how)
 
 
+def leave_out(app, exception):
+    """What the theme copies and no page asks for: a megabyte and a half of icons."""
+    for unused in Path(app.outdir, "_static", "scripts").glob("fontawesome*"):
+        unused.unlink()
+
+
 def always_finish(app, env, added, changed, removed):
     """With no page to write, Sphinx would not copy a changed style sheet either."""
     return [app.config.root_doc]
@@ -91,4 +97,5 @@ def setup(app):
     app.connect("html-page-context", defer_scripts, priority=900)
     app.connect("html-page-context", describe)
     app.connect("build-finished", write_palette)
+    app.connect("build-finished", leave_out)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
