@@ -92,25 +92,6 @@ class Start:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Confused(Start):
-    """The networks of a bad start, before they are told the true labels."""
-
-    def sources(self) -> list[Images]:
-        return [two_classes(self.dataset, "train")]
-
-    def find(self, nets: Sequence[nn.Module]) -> None:
-        name = records.name_of(self, with_code=True)
-        mixed = [self.confused(seed) for seed in self.seeds]
-        fit(nets, mixed, self.confusion.recipe, self.seeds, name)
-
-    def run(self) -> list[Row]:
-        return [
-            {"seed": seed, "train": accuracy(net, self.train_set(seed))}
-            for seed, net in zip(self.seeds, self.networks(), strict=True)
-        ]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Way:
     """How networks go on from their minima; then a rest without what disturbs them."""
 
@@ -370,12 +351,6 @@ def flips() -> list[Arm]:
     ]
 
 
-def confused() -> list[Confused]:
-    """What the bad minima have been through."""
-    bad, _ = starts()
-    return [Confused(**vars(bad))]
-
-
 def starts() -> tuple[Start, Start]:
     """The bad minima and the ordinary ones, of the same networks and images."""
     dataset, examples, width, copies, loss, seeds = dials.at_scale(
@@ -510,7 +485,6 @@ def steady(rate: float, epochs: int, batch: int, **how: Any) -> Recipe:
 
 SWEEPS = {
     "arms": arms,
-    "confused": confused,
     "flips": flips,
     "convolutional": convolutional,
 }
