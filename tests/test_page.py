@@ -84,7 +84,7 @@ def test_marks_stand_in_order_and_inside():
 
 
 def test_the_scorecard_has_a_square_a_row_and_a_choice_for_all():
-    assert scorecard.at_a_glance(ROWS).count("class='square ") == len(ROWS)
+    assert scorecard.at_a_glance(ROWS).count("<a class='square ") == len(ROWS)
     choices = scorecard.filters(ROWS)
     for key in ("chapter", "verdict", "said"):
         assert all(f"value='{row[key]}'" in choices for row in ROWS)
