@@ -24,6 +24,7 @@ from helpers.images.table import Images, subset
 from helpers.training.epochs import Examples
 from helpers.training.loop import accuracy, outputs, train
 from helpers.training.recipe import Recipe
+from helpers.training.step import best_device
 from helpers.training.weights import load_or_train
 
 
@@ -105,6 +106,17 @@ class Start:
 
 
 @dataclass(frozen=True)
+class LargeStart(Start):
+    """That of a network too large to be looked at on a CPU."""
+
+    def learn_by_heart(self, network: nn.Module) -> None:
+        checkpoint = records.name_of(self, with_code=True)
+        copies, one = [self.noisy_copies()], [network]
+        end = train(one, copies, self.memorise, [self.seed], checkpoint=checkpoint)[0]
+        must_know(self.known, end.accuracy, self.memorise)
+
+
+@dataclass(frozen=True)
 class Descent:
     """Training from a start on true labels, or on random ones for reference."""
 
@@ -167,6 +179,24 @@ class Descent:
         }
         by_margin = {name: size / margin for name, size in sizes.items()}
         return {"margin": margin} | by_margin
+
+
+@dataclass(frozen=True)
+class LargeDescent(Descent):
+    """Looked at where it was trained; without the measures of complexity."""
+
+    def run(self) -> dict[str, float]:
+        own, seed = self.start.own_images(), self.start.seed
+        train_set, first = self.train_set(own), self.start.weights()
+        checkpoint, last = records.name_of(self, with_code=True), copy.deepcopy(first)
+        end = train([last], [train_set], self.recipe, [seed], checkpoint=checkpoint)[0]
+        found = {"seed": seed, "diverged": end.diverged, "epochs": end.epochs}
+        if end.diverged:
+            return found
+        first, last = (network.to(best_device()) for network in (first, last))
+        found |= {"train": accuracy(last, train_set)}
+        test_set = as_examples(load_split(self.start.dataset, "test"), like=own)
+        return found | journey(first, last, test_set)
 
 
 def as_examples(images: Images, like: Images) -> Examples:
@@ -330,7 +360,9 @@ def most_copies() -> int:
     return dials.at_scale(quick=2, laptop=5)
 
 
-def starts(copies: int = 0, kind: str = "as it is", **changes) -> list[Start]:
+def starts(
+    copies: int = 0, kind: str = "as it is", seeds: int | None = None, **changes
+) -> list[Start]:
     """One a seed."""
     place = dials.at_scale(
         # a share of 0.1 leaves two copies of a digit alike now and then
@@ -342,8 +374,8 @@ def starts(copies: int = 0, kind: str = "as it is", **changes) -> list[Start]:
         | {"width": 64, "examples": 50_000},
     )
     options = place | {"labels": "random", "memorise": by_heart()} | changes
-    seeds = dials.seeds(dials.at_scale(quick=2, laptop=5, paper=3))
-    return [Start(seed, copies, kind, **options) for seed in seeds]
+    seeds = seeds or dials.at_scale(quick=2, laptop=5, paper=3)
+    return [Start(seed, copies, kind, **options) for seed in dials.seeds(seeds)]
 
 
 def descents(
@@ -433,14 +465,48 @@ def all_images() -> list[Descent]:
     wide, recipe = dials.at_scale(
         quick=({}, vanilla()), laptop=(wide, recipe), paper=({}, vanilla())
     )
-    arms = (0, "random"), (1, "random"), (1, "true")
+    seeds = dials.at_scale(quick=2, laptop=10, paper=3)
     every = [
         start
-        for examples in numbers_of_images()
-        for copies, labels in arms
-        for start in starts(copies, labels=labels, examples=examples, **wide)[:3]
+        for examples in reversed(numbers_of_images())
+        for copies, labels in ARMS
+        for start in starts(
+            copies, seeds=seeds, labels=labels, examples=examples, **wide
+        )
     ]
     return descents(sorted(every, key=lambda start: start.seed), recipe)
+
+
+ARMS = (0, "random"), (1, "random"), (1, "true")  # copies of an image, their labels
+
+
+def source_network() -> list[LargeDescent]:
+    """The source's ResNet18, as wide as there, on all of CIFAR-10: for a GPU.
+
+    Plain SGD from the three starts, then all three regularisers from two of them.
+    """
+    batches = {"batch": 128, "precision": "bf16"}
+    large = {"network": "resnet18", "width": 64, "examples": 50_000}
+    large |= {"memorise": by_heart(**batches)}
+    plain = vanilla(stop_accuracy=0.999, check_every=2, **batches)
+    strong = {"epochs": 40, "weight_decay": 5e-4} | batches
+    large, plain, strong = dials.at_scale(
+        quick=({}, vanilla(), {}), laptop=(large, plain, strong)
+    )
+    seeds = dials.at_scale(quick=2, laptop=3)
+    arms = [
+        [
+            LargeStart(**vars(start))
+            for start in starts(copies, seeds=seeds, labels=labels, **large)
+        ]
+        for copies, labels in ARMS
+    ]
+    by_seed = [start for two in zip(*arms[:2], strict=True) for start in two]
+    recipes = [
+        (by_seed + arms[2], plain),
+        (by_seed, replace(regularised("DML"), **strong)),
+    ]
+    return [LargeDescent(start, recipe) for group, recipe in recipes for start in group]
 
 
 def precisions() -> list[Descent]:
@@ -497,5 +563,6 @@ SWEEPS = {
     "precisions": precisions,
     "true copies": true_copies,
     "all images": all_images,
+    "source's network": source_network,
     "networks and data sets": networks_and_data_sets,
 }
