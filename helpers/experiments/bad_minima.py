@@ -465,7 +465,7 @@ def all_images() -> list[Descent]:
     wide, recipe = dials.at_scale(
         quick=({}, vanilla()), laptop=(wide, recipe), paper=({}, vanilla())
     )
-    seeds = dials.at_scale(quick=2, laptop=10, paper=3)
+    seeds = dials.at_scale(quick=2, laptop=8, paper=3)
     every = [
         start
         for examples in reversed(numbers_of_images())
@@ -480,33 +480,33 @@ def all_images() -> list[Descent]:
 ARMS = (0, "random"), (1, "random"), (1, "true")  # copies of an image, their labels
 
 
-def source_network() -> list[LargeDescent]:
-    """The source's ResNet18, as wide as there, on all of CIFAR-10: for a GPU.
-
-    Plain SGD from the three starts, then all three regularisers from two of them.
-    """
-    batches = {"batch": 128, "precision": "bf16"}
-    large = {"network": "resnet18", "width": 64, "examples": 50_000}
-    large |= {"memorise": by_heart(**batches)}
-    plain = vanilla(stop_accuracy=0.999, check_every=2, **batches)
-    strong = {"epochs": 40, "weight_decay": 5e-4} | batches
-    large, plain, strong = dials.at_scale(
-        quick=({}, vanilla(), {}), laptop=(large, plain, strong)
-    )
+def large(copies: int, labels: str = "random") -> list[LargeStart]:
+    """The source's ResNet18, as wide as there, on all of CIFAR-10: for a GPU."""
+    place = {"network": "resnet18", "width": 64, "examples": 50_000}
+    place |= {"memorise": by_heart(batch=128, precision="bf16")}
+    place = dials.at_scale(quick={}, laptop=place)
     seeds = dials.at_scale(quick=2, laptop=3)
-    arms = [
-        [
-            LargeStart(**vars(start))
-            for start in starts(copies, seeds=seeds, labels=labels, **large)
-        ]
-        for copies, labels in ARMS
-    ]
-    by_seed = [start for two in zip(*arms[:2], strict=True) for start in two]
-    recipes = [
-        (by_seed + arms[2], plain),
-        (by_seed, replace(regularised("DML"), **strong)),
-    ]
-    return [LargeDescent(start, recipe) for group, recipe in recipes for start in group]
+    found = starts(copies, seeds=seeds, labels=labels, **place)
+    return [LargeStart(**vars(start)) for start in found]
+
+
+def source_network() -> list[LargeDescent]:
+    """The source's own network, from the three starts."""
+    wanted = {"stop_accuracy": 0.999, "check_every": 2, "batch": 128}
+    wanted |= {"precision": "bf16"}
+    recipe = vanilla(**dials.at_scale(quick={}, laptop=wanted))
+    return [LargeDescent(start, recipe) for arm in ARMS for start in large(*arm)]
+
+
+def source_regularised() -> list[LargeDescent]:
+    """All three regularisers, at full size."""
+    wanted = {"epochs": 40, "weight_decay": 5e-4, "batch": 128, "precision": "bf16"}
+    strong = dials.at_scale(quick={}, laptop=wanted)
+    recipe = replace(regularised("DML"), **strong)
+    both = large(0) + large(1)
+    # what there are records of: one from the adversarial start, two from random weights
+    chosen = dials.at_scale(quick=range(len(both)), laptop=(0, 2, 4), paper=range(6))
+    return [LargeDescent(both[k], recipe) for k in chosen]
 
 
 def precisions() -> list[Descent]:
@@ -564,5 +564,6 @@ SWEEPS = {
     "true copies": true_copies,
     "all images": all_images,
     "source's network": source_network,
+    "source's network, regularised": source_regularised,
     "networks and data sets": networks_and_data_sets,
 }

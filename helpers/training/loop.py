@@ -156,7 +156,7 @@ class Run:
             return
         self.epochs, self.steps = state["epochs"], state["steps"]
         self.ensemble.load_state_dict(state["weights"])
-        self.step.optimiser.load_state_dict(state["optimiser"])
+        self.step.resume(state["optimiser"])
         self.kept = state["kept"]
         self.outcomes = [Outcome(**outcome) for outcome in state["outcomes"]]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,6 +67,11 @@ class Step:
         else:
             self.optimiser.param_groups[0]["lr"] = rate
             self._advance(batch, wanted)
+
+    def resume(self, memory: dict[str, Any]) -> None:
+        """Loading puts a copy of the rate in the place of the one that is filled."""
+        self.optimiser.load_state_dict(memory)
+        self.optimiser.param_groups[0]["lr"] = self.rate
 
     def _replay(self, batch: Inputs, wanted: Tensor, rate: float) -> None:
         if self.graph is None:

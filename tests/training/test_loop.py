@@ -11,7 +11,7 @@ from helpers import networks
 from helpers.dials import BookError, TimeIsUp
 from helpers.training import gradients
 from helpers.training.epochs import Examples, epoch
-from helpers.training.loop import accuracy, estimate, outputs, train
+from helpers.training.loop import Run, accuracy, estimate, outputs, train
 from helpers.training.recipe import Recipe
 
 
@@ -285,6 +285,30 @@ def test_an_estimate_changes_nothing():
     assert estimate([network], [blobs(0)], Recipe(0.05, 10, 10)) > 0
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_a_resumed_run_goes_on_with_the_rate_that_a_graph_reads():
+    recipe = Recipe(0.05, 4, 10, momentum=0.5, drops=(0.25,), stop_accuracy=None)
+    first, second = (Run([mlp(0)], [blobs(0)], recipe, [0]) for _ in range(2))
+    first.epoch()
+    second.resume(first.state())
+    assert second.step.optimiser.param_groups[0]["lr"] is second.step.rate
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_resumes_where_the_rate_has_dropped():
+    recipe = Recipe(0.05, 4, 10, momentum=0.5, drops=(0.5,), stop_accuracy=None)
+    whole, part, rest = (
+        Run([cnn(0)], [pictures(0)], recipe, [0], "cuda") for _ in range(3)
+    )
+    for _ in range(4):
+        whole.epoch()
+    part.epoch()
+    rest.resume(part.state())
+    while not rest.finished():
+        rest.epoch()
+    near = {"rtol": 1e-3, "atol": 1e-5}
+    torch.testing.assert_close(rest.ensemble.state(0), whole.ensemble.state(0), **near)
 
 
 def test_a_batch_beyond_the_data_is_one_line():
