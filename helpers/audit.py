@@ -40,6 +40,7 @@ class Origin(NamedTuple):
 
     id: str
     since: Commit
+    value: Commit | None  # the first that held a value of it
     why: str
     changed: str  # what the file tells of it
 
@@ -72,6 +73,7 @@ def findings(root: Path = dials.ROOT) -> list[Origin]:
 
 
 def origins(root: Path = dials.ROOT) -> list[Origin]:
+    """Of every claim that is judged; without a `why` where nothing came late."""
     history, found = History(root), []
     for chapter, claims in _claims(root).items():
         former = {n: claim["was"] for n, claim in claims.items() if "was" in claim}
@@ -90,7 +92,7 @@ def origins(root: Path = dials.ROOT) -> list[Origin]:
             else:
                 why = _edited_late(edit, edit.before or first, value)
             why = why or _seen_before(history, chapter, claim, value)
-            found.append(Origin(name, since, why, claim.get("changed", "")))
+            found.append(Origin(name, since, value, why, claim.get("changed", "")))
     return found
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MIME = "application/vnd.implicit-bias.figure+csv"
-COLUMNS = ("panel", "color", "x", "y", "low", "high", "x name", "y name")
+COLUMNS = ("panel", "color", "drawn", "x", "y", "low", "high", "x name", "y name")
 MOST = 30  # points of a curve, evenly chosen
 
 
@@ -58,17 +58,26 @@ def drawn(ax: "Axes") -> Iterator[list[Any]]:
     ends = {place: pair for box in bars for place, pair in intervals(box)}
     curves = [line for line in ax.lines if is_seen(line) and id(line) not in caps]
     clouds = [marks for marks in ax.collections if isinstance(marks, PathCollection)]
-    shown = [(c.get_transform(), c.get_xydata(), c.get_color()) for c in curves]
+    shown = [(c.get_transform(), c.get_xydata(), c.get_color(), how(c)) for c in curves]
     shown += [
-        (marks.get_offset_transform(), np.ma.getdata(marks.get_offsets()), color)
+        (marks.get_offset_transform(), marks.get_offsets().data, color, "marks")
         for marks in clouds
         for color in marks.get_facecolor()[:1]
     ]
-    for placed_by, points, color in shown:
+    for placed_by, points, color, look in shown:
         if placed_by == ax.transData:
             for x, y in thinned(points):
                 numbers = map(digits, (x, y, *ends.get((x, y), ("", ""))))
-                yield [to_hex(color), *numbers, word(ax.xaxis, x), word(ax.yaxis, y)]
+                words = word(ax.xaxis, x), word(ax.yaxis, y)
+                yield [to_hex(color), look, *numbers, *words]
+
+
+def how(line: Any) -> str:
+    """Its stroke and its mark, which tell curves of one colour apart."""
+    mark = "" if line.get_marker() == "None" else str(line.get_marker())
+    hollow = "hollow " if mark and line.get_markerfacecolor() == "white" else ""
+    stroke = "" if line.get_linestyle() == "None" else line.get_linestyle()
+    return f"{stroke} {hollow}{mark}".strip()
 
 
 def is_seen(line: Any) -> bool:
@@ -100,7 +109,7 @@ def word(axis: Any, place: float) -> str:
     """What is written beside a mark, where places are words and not numbers."""
     for tick in axis.get_major_ticks():
         name = " ".join(tick.label1.get_text().split())
-        if abs(tick.get_loc() - place) <= 0.5 and name and "math" not in name:
+        if abs(tick.get_loc() - place) <= 0.5 and name and "mathdefault" not in name:
             return "" if number(name) else name
     return ""
 

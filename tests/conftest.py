@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 from stored import notebook
 
-from helpers import dials, provenance
+from helpers import dials, figures, provenance
 
 HERE = Path(__file__).parent
 WITHOUT_TORCH = """
@@ -21,6 +22,16 @@ def no_dials(monkeypatch):
     """The tests set the dials that they need."""
     for name in [name for name in os.environ if name.startswith("BOOK_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def ax():
+    """Empty axes in the house style."""
+    plt.switch_backend("agg")
+    figures.use_house_style()
+    fig, axes = plt.subplots()
+    yield axes
+    plt.close(fig)
 
 
 @pytest.fixture

@@ -3,20 +3,10 @@
 import csv
 import io
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from helpers import figure_data, figures
-
-
-@pytest.fixture
-def ax():
-    plt.switch_backend("agg")
-    figures.use_house_style()
-    fig, axes = plt.subplots()
-    yield axes
-    plt.close(fig)
 
 
 def table(ax):
@@ -66,3 +56,9 @@ def test_bars_along_a_row_are_read_along_it(ax):
     ax.errorbar([5], [1], xerr=[2], fmt="o")
     (row,) = (row for row in table(ax) if row["low"])
     assert (float(row["low"]), float(row["high"])) == (3, 7)
+
+
+def test_curves_of_one_colour_are_told_apart(ax):
+    ax.plot([0, 1], [0, 1], "--", color="C0")
+    ax.plot([0, 1], [1, 0], "o", color="C0", markerfacecolor="white")
+    assert {row["drawn"] for row in table(ax)} == {"--", "hollow o"}

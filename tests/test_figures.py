@@ -10,15 +10,6 @@ from helpers import figures
 from helpers.dials import BookError
 
 
-@pytest.fixture
-def ax():
-    plt.switch_backend("agg")
-    figures.use_house_style()
-    fig, axes = plt.subplots()
-    yield axes
-    plt.close(fig)
-
-
 def lightness(color):
     return np.dot(np.array(to_rgb(color)) ** 2.2, [0.2126, 0.7152, 0.0722])
 

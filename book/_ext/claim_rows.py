@@ -109,10 +109,10 @@ def fold(row):
 
 def criterion_set(row):
     """When, by the history; without git, what the claim itself says."""
-    known = SEEN.get(row["seen"] or "no")
     if not (origin := origins().get(row["id"])):
-        return known if row["seen"] else ""
-    return escape(origin.why or f"in {origin.since}, {known}")
+        return SEEN.get(row["seen"], "")
+    seen = row["seen"] or ("same commit" if origin.since == origin.value else "no")
+    return escape(origin.why or f"in {origin.since}, {SEEN[seen]}")
 
 
 @functools.cache

@@ -14,8 +14,6 @@ from helpers import ledger
 
 BOX = re.compile(r":::\{admonition\}[^\n]*\n:class: erratum\n.*?\n:::", re.DOTALL)
 ITEM = re.compile(r"^- (.*(?:\n  .*)*)", re.MULTILINE)
-
-
 TITLE = "\n:class: erratum\n"
 LINKED = f" ([all of them](errata.md)){TITLE}"
 

@@ -61,11 +61,26 @@ def defer_scripts(app, pagename, templatename, context, doctree):
 
 
 def describe(app, pagename, templatename, context, doctree):
-    """The first paragraph, for whoever shows a link to the page."""
-    if doctree and (paragraphs := list(doctree.findall(nodes.paragraph))):
-        words = shorten(paragraphs[0].astext(), LONGEST, placeholder=" …")
+    """The first paragraph up to its first formula, for whoever shows a link to it."""
+    paragraphs = list(doctree.findall(is_prose)) if doctree else []
+    if paragraphs:
+        words = shorten(before_formulas(paragraphs[0]), LONGEST, placeholder=" …")
         tag = f'<meta name="description" content="{escape(words)}">'
         context["metatags"] = context.get("metatags", "") + tag
+
+
+def is_prose(node):
+    return isinstance(node, nodes.paragraph) and isinstance(node.parent, nodes.section)
+
+
+def before_formulas(paragraph):
+    """Its whole sentences that need no formula; all its words if there is none."""
+    words = ""
+    for part in paragraph.children:
+        if isinstance(part, nodes.math):
+            return words[: words.rfind(". ") + 1] or words
+        words += part.astext()
+    return words
 
 
 def deferred(script):

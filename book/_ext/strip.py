@@ -12,13 +12,14 @@ FAR = 30  # times: positive numbers further apart stand on a logarithmic axis
 
 def drawing(row):
     """An SVG, or nothing where nothing was measured."""
-    measured = finite(row["values"] if row["units"] else [row["value"]])
+    named = names(row)
+    measured = [x for x, _ in named]
     control = finite(row["control"]["values"])
     asked = row["criterion"]
     if not measured:
         return ""
     place, low, high = scale([*measured, *control, *asked.values()])
-    marks = [dot(place(x), told) for x, told in zip(measured, names(row), strict=False)]
+    marks = [dot(place(x), told) for x, told in named]
     marks += [cross(place(x)) for x in control]
     marks += [
         line(place(x), f"{SIGN[name]} {ledger.digits(x)}") for name, x in asked.items()
@@ -64,14 +65,14 @@ def scale(numbers):
 
 
 def names(row):
-    """Of whom each value is, and what it is."""
+    """Each value, and the words for it: whose it is, and what it is."""
     if not row["units"]:
-        return [ledger.digits(row["value"])]
+        return [(x, ledger.digits(x)) for x in finite([row["value"]])]
     pairs = zip(row["units"], row["values"], strict=True)
     return [
-        f"{row['unit']} {unit}: {ledger.digits(x)}"
+        (x, f"{row['unit']} {unit}: {ledger.digits(x)}")
         for unit, x in pairs
-        if x is not None
+        if finite([x])
     ]
 
 

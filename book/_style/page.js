@@ -47,15 +47,15 @@ document.addEventListener("DOMContentLoaded", () => {
 
 // What an address names stays in sight when the formulas above it have found their
 // size; that of a claim opens what is known of it.
-const openClaim = () => {
+const openNamed = () => {
   const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (named?.matches("tbody.claim")) named.querySelector("details")?.setAttribute("open", "");
   return named;
 };
-addEventListener("hashchange", openClaim);
+addEventListener("hashchange", openNamed);
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
-  openClaim()?.scrollIntoView({ behavior: "instant" });
+  openNamed()?.scrollIntoView({ behavior: "instant" });
 });
 
 // A link that is copied leads here from anywhere.

@@ -28,7 +28,10 @@ def far(
     epsilon: float = 0,
     betas: tuple[float, float] = (0.9, 0.999),
 ) -> Way:
-    """From zero, on the sum of the logistic losses: where it is after these steps."""
+    """From zero, on the sum of the logistic losses: where it is after these steps.
+
+    `steps` must increase.
+    """
     Z, steps = np.asarray(Z, dtype=float), np.asarray(steps)
     w = np.zeros((len(steps), len(Z), Z.shape[-1]))
     scale = np.ones_like(w)
