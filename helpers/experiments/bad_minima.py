@@ -535,7 +535,7 @@ def true_copies() -> list[Descent]:
     return descents(s for R in counts() if R for s in starts(R, labels="true"))
 
 
-def networks_and_data_sets() -> list[Descent]:
+def networks_and_data_sets() -> list[LargeDescent]:
     """The source's networks on its data sets, from both starts; on a large GPU only."""
     if dials.read().scale != "paper":
         return []
@@ -547,9 +547,8 @@ def networks_and_data_sets() -> list[Descent]:
         for network, width in widths.items()
         for dataset, examples in sizes.items()
     ]
-    return descents(
-        start for place in places for R in (0, 1) for start in starts(R, **place)[:1]
-    )
+    first = [starts(R, seeds=1, **place)[0] for place in places for R in (0, 1)]
+    return [LargeDescent(LargeStart(**vars(start)), vanilla()) for start in first]
 
 
 SWEEPS = {
