@@ -124,16 +124,10 @@ class Along(Training):
     """The flatness on the way, and on after the fit."""
 
     looks: int = 20  # evenly spaced in the logarithm of the step
-    repeated: bool = False  # instead of the examples, the first of them each time
 
     def run(self) -> list[Row]:
         steps = np.geomspace(1, self.last_step(), self.looks).astype(int).tolist()
         return self.watched(lambda *both: flatness(exact_gram(*both)), steps)
-
-    def examples_of(self, seed: int) -> Examples:
-        inputs, targets = super().examples_of(seed)
-        chosen = torch.arange(len(targets)) * (not self.repeated)
-        return Examples(inputs[chosen], targets[chosen])
 
 
 @dataclass(frozen=True)
@@ -441,7 +435,7 @@ def edge() -> list[Edge]:
 
 
 def along() -> list[Along]:
-    """Networks of several widths, numbers of examples; and one example, repeated."""
+    """Networks of several widths, and numbers of examples."""
     plans = dials.at_scale(
         quick=[("shallow", (15, 60), 30)],
         laptop=[
@@ -453,20 +447,18 @@ def along() -> list[Along]:
     usual = setting()["examples"]
     other_sizes = dials.at_scale(quick=(20,), laptop=(50, 400))
     chosen = [
-        *((network, w, usual, False) for network, ws, _ in plans for w in ws),
-        *((network, w, m, False) for network, _, w in plans for m in other_sizes),
-        *((network, w, usual, True) for network, _, w in plans),
+        *((network, w, usual) for network, ws, _ in plans for w in ws),
+        *((network, w, m) for network, _, w in plans for m in other_sizes),
     ]
     return [watched_way(*each) for each in chosen]
 
 
-def watched_way(network: str, width: int, examples: int, repeated: bool) -> Along:
+def watched_way(network: str, width: int, examples: int) -> Along:
     steps = dials.at_scale(quick=200, laptop=1500)
     size = {"width": width, "examples": examples, "seeds": three_seeds()}
     return Along(
         **setting() | {"network": network} | size,
         recipe=for_steps(usual_rate(), 4, examples, steps, warmup=200),
-        repeated=repeated,
     )
 
 
