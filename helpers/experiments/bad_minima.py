@@ -465,7 +465,7 @@ def all_images() -> list[Descent]:
     wide, recipe = dials.at_scale(
         quick=({}, vanilla()), laptop=(wide, recipe), paper=({}, vanilla())
     )
-    seeds = dials.at_scale(quick=2, laptop=6, paper=3)
+    seeds = dials.at_scale(quick=2, laptop=7, paper=3)
     every = [
         start
         for examples in reversed(numbers_of_images())
