@@ -40,6 +40,17 @@ def alignment(gram: Gram) -> Alignment:
     return Alignment(mu, classes * mu)
 
 
+def chance_alignment(gram: Gram, seed: int, draws: int = 20) -> float:
+    """The mean C mu of residuals that are drawn, and prefer no output."""
+    generator, found = torch.Generator().manual_seed(seed), []
+    for _ in range(draws):
+        drawn = torch.randn(gram.residual.shape, generator=generator)
+        loss = drawn.square().sum().item() / 2 / gram.examples
+        other = gram._replace(residual=drawn.to(gram.residual), loss=loss)
+        found.append(alignment(other).scaled)
+    return sum(found) / draws
+
+
 def stability_threshold(
     gram: Gram, batch: int, *, replacement: bool = False, tol: float = 1e-10
 ) -> float:

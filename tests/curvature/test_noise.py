@@ -7,7 +7,12 @@ from scipy.optimize import brentq
 from torch import nn
 
 from helpers.curvature.gram import gram
-from helpers.curvature.noise import alignment, batch_sharpness, stability_threshold
+from helpers.curvature.noise import (
+    alignment,
+    batch_sharpness,
+    chance_alignment,
+    stability_threshold,
+)
 
 
 def linear_problem(problem, n=12, features=5, classes=1, seed=0):
@@ -45,6 +50,16 @@ def test_isotropic_residuals_align_to_one_over_the_number_of_outputs(problem):
     found = alignment(gram(model, inputs, targets))
     assert found.scaled == pytest.approx(1, rel=1e-10)
     assert found.mu == pytest.approx(1 / 3, rel=1e-10)
+
+
+def test_residuals_drawn_by_chance_align_to_one_over_the_number_of_outputs():
+    torch.manual_seed(0)
+    model = nn.Linear(6, 4, bias=False).double()
+    found = gram(model, torch.randn(80, 6).double(), torch.randn(80, 4).double())
+    assert chance_alignment(found, seed=0) == pytest.approx(1, abs=0.1)
+    one_output = torch.zeros(80, 4).double()
+    one_output[:, 0] = 1
+    assert alignment(found._replace(residual=one_output, loss=0.5)).scaled < 0.9
 
 
 def test_one_repeated_example_has_no_noise(problem):
