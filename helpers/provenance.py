@@ -57,6 +57,11 @@ def device() -> str:
     return f"CPU ({platform.machine()}, {kernels}, {threads})"
 
 
+def needs_a_gpu(device_then: str) -> bool:
+    """Whether something was made on one, and there is none here."""
+    return "CPU" not in device_then and "CPU" in device()
+
+
 @functools.cache
 def code_of(kind: type) -> str:
     """A digest of every definition in helpers that the class leads to.

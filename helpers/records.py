@@ -389,9 +389,12 @@ def _cost(missing: list[Any]) -> str:
     """From runs of the same kind, or else as the spec itself estimates it."""
     store = RecordStore.of(missing[0])
     alike = store.folder.glob(f"{type(missing[0]).__name__}-*.json")
-    known = [load(path).made["seconds"] for path in alike]
-    if known:
-        return f"about {sum(known) / len(known):.1f} s each"
+    made = [load(path).made for path in alike]
+    here = [one for one in made if not provenance.needs_a_gpu(one["device"])]
+    if made:
+        seconds = [one["seconds"] for one in here or made]
+        where = "" if here else " on a GPU, and there is none here"
+        return f"about {sum(seconds) / len(seconds):.1f} s each{where}"
     if hasattr(missing[0], "cost") and dials.read().records != "only":
         return f"at most {missing[0].cost():.0f} s each"
     return "of unknown cost"

@@ -61,10 +61,13 @@ def record_together(words: Sequence[str], jobs: int) -> int:
 def verify(chapter: str, sample: int, of_each: bool = False) -> Iterator[Rerun]:
     """Run some of the records there are again, with today's code; nothing is kept.
 
-    A sample of all, or `of_each` kind that one code made.
+    A sample of all, or `of_each` kind that one code made; without a GPU, of those that
+    need none.
     """
     groups = defaultdict(list)
     for spec, record in _kept(chapter).items():
+        if provenance.needs_a_gpu(record.made["device"]):
+            continue
         groups[of_each and (type(spec), record.made["code"])].append(spec)
     if not groups:
         scale = dials.read().scale
@@ -139,6 +142,8 @@ def recheck(row: ledger.Row, sample: int | None) -> tuple[ledger.Row, list[Rerun
     with tempfile.TemporaryDirectory() as folder, environment(BOOK_SCALE=row["scale"]):
         if behind:
             specs = [spec for make in _chosen(chapter, behind) for spec in make()]
+            if sample:
+                specs = _in_reach(specs, row["id"])
             chosen = random.sample(specs, min(sample or len(specs), len(specs)))
             reruns = [rerun(spec) for spec in chosen]
             _mirror(chapter, Path(folder), reruns)
@@ -202,6 +207,21 @@ def executed(chapter: str) -> list[ledger.Row]:
     notebook = nbformat.read(path, as_version=4)
     execute(notebook, path.parent)
     return ledger.claims_in(notebook)
+
+
+def _in_reach(specs: Sequence[Any], claim: str) -> list[Any]:
+    """Without a GPU, those whose records need none."""
+    made = [
+        records.load(records.RecordStore.of(spec).path(spec)).made for spec in specs
+    ]
+    pairs = zip(specs, made, strict=True)
+    found = [spec for spec, m in pairs if not provenance.needs_a_gpu(m["device"])]
+    if not found:
+        raise BookError(
+            f"the runs behind {claim} were made on a GPU, and there is none here: go "
+            "to one, or add --all, which may take days"
+        )
+    return found
 
 
 def _mirror(chapter: str, folder: Path, reruns: list[Rerun]) -> None:

@@ -19,7 +19,7 @@ import pytest
 import torch
 from sweep import Square, Walk, on_another_machine
 
-from helpers import provenance, records
+from helpers import provenance, records, runner
 from helpers.dials import BookError, TimeIsUp
 from helpers.images.table import Images
 from helpers.images.table import table as images_of
@@ -361,6 +361,23 @@ def test_once_a_run_has_told_its_cost_it_is_known(book, capsys):
     assert "3/3" in told.err
     squares()
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_a_gpu_made_is_no_sample_for_a_machine_without(book, capsys, monkeypatch):
+    monkeypatch.setattr(provenance, "device", lambda: "a GPU")
+    squares(SPECS[:2])
+    capsys.readouterr()
+    monkeypatch.setattr(provenance, "device", lambda: "CPU (x86_64)")
+    squares(SPECS[:3])
+    told = capsys.readouterr().out
+    assert "1 runs to go, about 0.0 s each on a GPU, and there is none here" in told
+    assert runner._in_reach(SPECS[:3], "T-1") == SPECS[2:3]
+    with pytest.raises(BookError, match="behind T-1 were made on a GPU"):
+        runner._in_reach(SPECS[:2], "T-1")
+    kept = dict(zip(SPECS, records.remember_all(SPECS[:3]), strict=False))
+    monkeypatch.setattr(runner, "_kept", lambda chapter: kept)
+    monkeypatch.setattr(runner, "rerun", lambda spec: spec)
+    assert list(runner.verify("sweep", 3)) == SPECS[2:3]
 
 
 def test_drafts_of_the_dead_are_cleared_after_an_hour(folder):
