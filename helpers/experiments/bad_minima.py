@@ -6,8 +6,8 @@ a label drawn at random.
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass, fields, replace
+from itertools import combinations, product
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,14 @@ from helpers.curvature.gram import gram
 from helpers.curvature.sensitivity import folded, input_sensitivity, margins, path_norm
 from helpers.curvature.sketch import sketch_trace
 from helpers.dials import BookError
-from helpers.images.corruptions import confusion_set
+from helpers.images.corruptions import (
+    confusion_set,
+    gaussian_pixels,
+    shuffled_pixels,
+)
 from helpers.images.pair import as_signs, two_classes
 from helpers.images.sources import load_split
-from helpers.images.table import Images, subset
+from helpers.images.table import Images, subset, table
 from helpers.training.epochs import Examples
 from helpers.training.loop import accuracy, outputs, train
 from helpers.training.recipe import Recipe
@@ -117,6 +121,89 @@ class LargeStart(Start):
 
 
 @dataclass(frozen=True)
+class Altered(Start):
+    """What becomes of a start that others begin at, too."""
+
+    def origin(self) -> Start:
+        return Start(**{own.name: getattr(self, own.name) for own in fields(Start)})
+
+
+@dataclass(frozen=True)
+class Mixed(Altered):
+    """Some parts of the adversarial start, the others those of random weights."""
+
+    taken: tuple[str, ...] = ()  # directions and norms of the matrices; state: the rest
+
+    @torch.no_grad()
+    def altered(self, network: nn.Module, random: nn.Module) -> nn.Module:
+        mixed = copy.deepcopy(network if "state" in self.taken else random)
+        for own, old, new in zip(*map(matrices, (mixed, random, network)), strict=True):
+            direction = new if "directions" in self.taken else old
+            norm = (new if "norms" in self.taken else old).norm()
+            own.copy_(direction * (norm / direction.norm()))
+        return mixed
+
+
+@dataclass(frozen=True)
+class Shrunk(Altered):
+    """The adversarial start made smaller, and random weights added to it."""
+
+    kept: float = 1.0
+    added: float = 0.0
+
+    @torch.no_grad()
+    def altered(self, network: nn.Module, random: nn.Module) -> nn.Module:
+        fresh = replace(self, seed=self.seed + 1000).random_weights()
+        for own, other in zip(network.parameters(), fresh.parameters(), strict=True):
+            own.mul_(self.kept).add_(other, alpha=self.added)
+        return network
+
+
+@dataclass(frozen=True)
+class Material(Start):
+    """A start that learns something else by heart."""
+
+    material: str = "noise"
+
+    def own_images(self) -> Images:
+        return MATERIALS[self.material](super().own_images(), self.seed)
+
+
+@dataclass(frozen=True)
+class Elsewhere(Altered):
+    """After something else has been learnt by heart."""
+
+    material: str = "noise"
+
+    def origin(self) -> Start:
+        return Material(**vars(super().origin()), material=self.material)
+
+
+def noise(images: Images, seed: int) -> Images:
+    draw = torch.Generator().manual_seed(seed)
+    pixels = gaussian_pixels(images.pixels, draw)
+    return table(pixels, images.labels, f"noise like {images.source}")
+
+
+def shuffled(images: Images, seed: int) -> Images:
+    draw = torch.Generator().manual_seed(seed)
+    pixels = shuffled_pixels(images.pixels, draw)
+    return table(pixels, images.labels, f"{images.source}, one shuffle of the pixels")
+
+
+def as_many_digits(images: Images, seed: int) -> Images:
+    """Enlarged to the size of the images, and grey."""
+    digits = subset(load_split("digits", "train"), len(images.labels), seed)
+    times = images.pixels.shape[-1] // digits.pixels.shape[-1]
+    large = digits.pixels.repeat_interleave(times, 2).repeat_interleave(times, 3)
+    pixels = large.repeat(1, images.pixels.shape[1], 1, 1)
+    return table(pixels, digits.labels, f"{digits.source}, enlarged")
+
+
+MATERIALS = {"noise": noise, "shuffled": shuffled, "digits": as_many_digits}
+
+
+@dataclass(frozen=True)
 class Descent:
     """Training from a start on true labels, or on random ones for reference."""
 
@@ -197,6 +284,29 @@ class LargeDescent(Descent):
         found |= {"train": accuracy(last, train_set)}
         test_set = as_examples(load_split(self.start.dataset, "test"), like=own)
         return found | journey(first, last, test_set)
+
+
+@dataclass(frozen=True)
+class Floor(Descent):
+    """Learns half of the test images too, with other labels than their own."""
+
+    others: str = "wrong"  # or random, which may be right
+
+    def run(self) -> dict[str, float]:
+        own, seed = self.start.own_images(), self.start.seed
+        true = self.train_set(own)
+        test_set = as_examples(load_split(self.start.dataset, "test"), like=own)
+        spoilt, held_out = (Examples(*(x[k::2] for x in test_set)) for k in (0, 1))
+        draw = torch.Generator().manual_seed(seed)
+        least = 1 if self.others == "wrong" else 0
+        turn = torch.randint(least, own.classes, spoilt.targets.shape, generator=draw)
+        false = spoilt._replace(targets=(spoilt.targets + turn) % own.classes)
+        both = Examples(*(torch.cat(pair) for pair in zip(true, false, strict=True)))
+        network, name = self.start.weights(), records.name_of(self, with_code=True)
+        end = train([network], [both], self.recipe, [seed], checkpoint=name)[0]
+        found = {"seed": seed, "diverged": end.diverged, "epochs": end.epochs}
+        found |= {"train": accuracy(network, true), "learnt": end.accuracy}
+        return found | {"test": accuracy(network, held_out)}
 
 
 def as_examples(images: Images, like: Images) -> Examples:
@@ -459,13 +569,9 @@ def all_images() -> list[Descent]:
 
     A wider network, which learns fifty thousand random labels by heart.
     """
-    batches = {"batch": 128, "precision": "bf16"}
-    wide = {"width": 32, "memorise": by_heart(**batches)}
-    recipe = vanilla(stop_accuracy=0.999, check_every=2, **batches)
-    wide, recipe = dials.at_scale(
-        quick=({}, vanilla()), laptop=(wide, recipe), paper=({}, vanilla())
-    )
-    seeds = dials.at_scale(quick=2, laptop=7, paper=3)
+    wide = {"width": 32, "memorise": by_heart(batch=128, precision="bf16")}
+    wide = dials.at_scale(quick={}, laptop=wide, paper={})
+    seeds = dials.at_scale(quick=2, laptop=10, paper=3)
     every = [
         start
         for examples in reversed(numbers_of_images())
@@ -474,15 +580,28 @@ def all_images() -> list[Descent]:
             copies, seeds=seeds, labels=labels, examples=examples, **wide
         )
     ]
-    return descents(sorted(every, key=lambda start: start.seed), recipe)
+    return descents(sorted(every, key=lambda start: start.seed), nearly_all())
+
+
+def nearly_all(**changes) -> Recipe:
+    """Until 99.9 % of many training images are right."""
+    many = {"stop_accuracy": 0.999, "check_every": 2, "batch": 128}
+    many |= {"precision": "bf16"}
+    return vanilla(**dials.at_scale(quick={}, laptop=many, paper={}) | changes)
 
 
 ARMS = (0, "random"), (1, "random"), (1, "true")  # copies of an image, their labels
 
 
-def large(copies: int, labels: str = "random") -> list[LargeStart]:
+def large(
+    copies: int,
+    labels: str = "random",
+    network: str = "resnet18",
+    width: int = 64,
+    examples: int = 50_000,
+) -> list[LargeStart]:
     """The source's ResNet18, as wide as there, on all of CIFAR-10: for a GPU."""
-    place = {"network": "resnet18", "width": 64, "examples": 50_000}
+    place = {"network": network, "width": width, "examples": examples}
     place |= {"memorise": by_heart(batch=128, precision="bf16")}
     place = dials.at_scale(quick={}, laptop=place)
     seeds = dials.at_scale(quick=2, laptop=3)
@@ -490,23 +609,101 @@ def large(copies: int, labels: str = "random") -> list[LargeStart]:
     return [LargeStart(**vars(start)) for start in found]
 
 
+def large_descents(starts: Iterable[LargeStart], **changes) -> list[LargeDescent]:
+    return [LargeDescent(start, nearly_all(**changes)) for start in starts]
+
+
 def source_network() -> list[LargeDescent]:
     """The source's own network, from the three starts."""
-    wanted = {"stop_accuracy": 0.999, "check_every": 2, "batch": 128}
-    wanted |= {"precision": "bf16"}
-    recipe = vanilla(**dials.at_scale(quick={}, laptop=wanted))
-    return [LargeDescent(start, recipe) for arm in ARMS for start in large(*arm)]
+    return large_descents(start for arm in ARMS for start in large(*arm))
+
+
+def second_networks() -> list[LargeDescent]:
+    """Two of the source's networks, a quarter as wide."""
+    places = ("vgg16", 16, 50_000), ("vgg16", 16, 10_000), ("resnet18", 16, 10_000)
+    return large_descents(
+        start for place in places for arm in ARMS for start in large(*arm, *place)
+    )
+
+
+def rates_on_all_images() -> list[LargeDescent]:
+    both = [start for R in (0, 1) for start in large(R, "random", "resnet8", 32)]
+    chosen = dials.at_scale(quick=(0.02, 0.1, 2.0), laptop=(0.1, 0.02, 0.5, 2.0))
+    return [run for rate in chosen for run in large_descents(both, rate=rate)]
+
+
+def five_copies() -> list[LargeDescent]:
+    """Of up to ten thousand images, beside one copy."""
+    arms = (0, "random"), (1, "random"), (5, "random"), (5, "true")
+    counts = dials.at_scale(quick=(150,), laptop=(10_000, 5000, 1000))
+    return large_descents(
+        start
+        for examples in counts
+        for arm in arms
+        for start in large(*arm, "resnet8", 32, examples)
+    )
 
 
 def source_regularised() -> list[LargeDescent]:
-    """All three regularisers, at full size."""
+    """All three regularisers, at full size; and once until both starts fit."""
     wanted = {"epochs": 40, "weight_decay": 5e-4, "batch": 128, "precision": "bf16"}
     strong = dials.at_scale(quick={}, laptop=wanted)
     recipe = replace(regularised("DML"), **strong)
     both = large(0) + large(1)
     # what there are records of: one from the adversarial start, two from random weights
     chosen = dials.at_scale(quick=range(len(both)), laptop=(0, 2, 4), paper=range(6))
-    return [LargeDescent(both[k], recipe) for k in chosen]
+    longer = dials.at_scale(quick={}, laptop={"epochs": 100})
+    return [LargeDescent(both[k], recipe) for k in chosen] + [
+        LargeDescent(start, replace(recipe, **longer))
+        for start in (large(0)[0], large(1)[0])
+    ]
+
+
+def regularisers_longer() -> list[Descent]:
+    """With augmentation, and without any, for as long as augmentation needs to fit."""
+    epochs = dials.at_scale(quick=12, laptop=600)
+    recipes = [regularised(letters, epochs=epochs) for letters in AUGMENTED]
+    return [run for recipe in recipes for run in both_starts(recipe)]
+
+
+AUGMENTED = "", "D", "DM", "DL", "DML"
+
+
+def harm() -> list[Descent]:
+    """Every mixture of the start's parts; made smaller; learnt from other material."""
+    R, seeds = most_copies(), dials.at_scale(quick=2, laptop=10, paper=3)
+    adversarial = starts(R, seeds=seeds)
+    subsets = [some for k in range(4) for some in combinations(START_PARTS, k)]
+    mixed = [Mixed(**vars(s), taken=taken) for taken in subsets for s in adversarial]
+    shrunk = [
+        Shrunk(**vars(s), kept=kept, added=added)
+        for kept, added in ((1.0, 0.4), (0.4, 0.0), (0.4, 0.4), (0.1, 0.0), (0.1, 0.4))
+        for s in adversarial
+    ]
+    elsewhere = [
+        Elsewhere(**vars(s), material=material)
+        for material, labels in ELSEWHERE
+        for s in starts(R, seeds=seeds, labels=labels)
+    ]
+    true = starts(R, seeds=seeds, labels="true")
+    return descents(mixed + shrunk + elsewhere + true)
+
+
+START_PARTS = "directions", "norms", "state"
+ELSEWHERE = (
+    *(("noise", "random"), ("shuffled", "random"), ("shuffled", "true")),
+    *(("digits", "random"), ("digits", "true")),
+)
+
+
+def floor() -> list[Floor]:
+    """Half of the test images with wrong labels, or with random ones."""
+    few = dials.at_scale(quick=20, laptop=50)
+    return [
+        Floor(start, vanilla(), sample=few, others=others)
+        for others in ("wrong", "random")
+        for start in starts()
+    ]
 
 
 def precisions() -> list[Descent]:
@@ -564,5 +761,11 @@ SWEEPS = {
     "all images": all_images,
     "source's network": source_network,
     "source's network, regularised": source_regularised,
+    "second networks": second_networks,
+    "rates on all images": rates_on_all_images,
+    "five copies": five_copies,
+    "regularisers, longer": regularisers_longer,
+    "harm": harm,
+    "floor": floor,
     "networks and data sets": networks_and_data_sets,
 }
