@@ -671,8 +671,8 @@ AUGMENTED = "", "D", "DM", "DL", "DML"
 
 def harm() -> list[Descent]:
     """Every mixture of the start's parts; made smaller; learnt from other material."""
-    R, seeds = most_copies(), dials.at_scale(quick=2, laptop=10, paper=3)
-    adversarial = starts(R, seeds=seeds)
+    R = most_copies()
+    adversarial = starts(R)
     subsets = [some for k in range(4) for some in combinations(START_PARTS, k)]
     mixed = [Mixed(**vars(s), taken=taken) for taken in subsets for s in adversarial]
     shrunk = [
@@ -683,10 +683,9 @@ def harm() -> list[Descent]:
     elsewhere = [
         Elsewhere(**vars(s), material=material)
         for material, labels in ELSEWHERE
-        for s in starts(R, seeds=seeds, labels=labels)
+        for s in starts(R, labels=labels)
     ]
-    true = starts(R, seeds=seeds, labels="true")
-    return descents(mixed + shrunk + elsewhere + true)
+    return descents(mixed + shrunk + elsewhere + starts(R, labels="true"))
 
 
 START_PARTS = "directions", "norms", "state"
