@@ -65,11 +65,18 @@ def drawn(ax: "Axes") -> Iterator[list[Any]]:
         for color in marks.get_facecolor()[:1]
     ]
     for placed_by, points, color, look in shown:
-        if placed_by == ax.transData:
+        if in_its_units(ax, placed_by):
             for x, y in thinned(points):
                 numbers = map(digits, (x, y, *ends.get((x, y), ("", ""))))
                 words = word(ax.xaxis, x), word(ax.yaxis, y)
                 yield [to_hex(color), look, *numbers, *words]
+
+
+def in_its_units(ax: "Axes", placed_by: Any) -> bool:
+    """Also where marks are drawn a few points aside."""
+    corners = ax.viewLim.get_points()
+    moved = placed_by.transform(corners) - ax.transData.transform(corners)
+    return np.allclose(moved[0], moved[1])
 
 
 def how(line: Any) -> str:

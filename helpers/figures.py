@@ -84,14 +84,19 @@ def theory(ax: "Axes", x, y, label: str = "", **style: Any) -> None:
     ax.plot(x, y, **{"color": PALETTE["theory"], "lw": 1.1, "label": label} | style)
 
 
-def measured(ax: "Axes", x, samples, kind: str, **style: Any) -> None:
-    """What was measured: the mean over the first axis, and its 95 % interval."""
-    _over_seeds(ax, x, samples, "mean", interval95, kind, style)
+def measured(ax: "Axes", x, samples, kind: str, aside: float = 0, **style: Any) -> None:
+    """What was measured: the mean over the first axis, and its 95 % interval.
+
+    Marks that would cover others are drawn so many points `aside` of where they are.
+    """
+    _over_seeds(ax, x, samples, "mean", interval95, kind, aside, style)
 
 
-def every_seed(ax: "Axes", x, samples, kind: str, **style: Any) -> None:
+def every_seed(
+    ax: "Axes", x, samples, kind: str, aside: float = 0, **style: Any
+) -> None:
     """The median with the whole range of the seeds, for quantities on a log axis."""
-    _over_seeds(ax, x, samples, "median", ("pi", 100), kind, style)
+    _over_seeds(ax, x, samples, "median", ("pi", 100), kind, aside, style)
 
 
 def by_family(family, **style: Any) -> dict[str, Any]:
@@ -105,10 +110,11 @@ def by_family(family, **style: Any) -> dict[str, Any]:
     return look | line | spread | _BARS | style
 
 
-def _over_seeds(ax, x, samples, centre, interval, kind, style) -> None:
+def _over_seeds(ax, x, samples, centre, interval, kind, aside, style) -> None:
     import seaborn
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.lines import Line2D
+    from matplotlib.transforms import offset_copy
 
     if centre == "mean" and ax.get_yscale() != "linear":
         raise BookError(
@@ -118,13 +124,16 @@ def _over_seeds(ax, x, samples, centre, interval, kind, style) -> None:
     places = np.broadcast_to(np.atleast_1d(x), samples.shape)
     mark = {"color": PALETTE[kind], "marker": MARKS[kind], "linestyle": "none"}
     mark |= {"markersize": 4.5, "markeredgecolor": PALETTE[kind]}
+    moved = offset_copy(ax.transData, ax.figure, x=aside, units="points")
+    mark |= {"transform": moved} if aside else {}
+    bars = _BARS["err_kws"] | ({"transform": moved} if aside else {})
     seaborn.lineplot(
         x=places.ravel(),
         y=samples.ravel(),
         ax=ax,
         estimator=centre,
         errorbar=interval,
-        **_BARS | mark | normalize_kwargs(style, Line2D),
+        **_BARS | mark | {"err_kws": bars} | normalize_kwargs(style, Line2D),
     )
 
 

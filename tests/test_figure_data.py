@@ -62,3 +62,15 @@ def test_curves_of_one_colour_are_told_apart(ax):
     ax.plot([0, 1], [0, 1], "--", color="C0")
     ax.plot([0, 1], [1, 0], "o", color="C0", markerfacecolor="white")
     assert {row["drawn"] for row in table(ax)} == {"--", "hollow o"}
+
+
+def test_marks_drawn_aside_are_read_where_they_are(ax):
+    samples = np.array([[1.0, 5.0], [3.0, 5.5]])
+    ax.set_xscale("log")
+    figures.measured(ax, [10, 20], samples, "sgd", aside=4)
+    rows = table(ax)
+    assert [float(row["x"]) for row in rows] == [10, 20]
+    assert all(row["low"] for row in rows)
+    mark = ax.lines[0].get_transform().transform((10, 2))
+    shift = mark - ax.transData.transform((10, 2))
+    assert shift == pytest.approx([4 * ax.figure.dpi / 72, 0])

@@ -541,13 +541,14 @@ def all_images() -> list[Descent]:
     """
     wide = {"width": 32, "memorise": by_heart(batch=128, precision="bf16")}
     wide = dials.at_scale(quick={}, laptop=wide, paper={})
-    seeds = dials.at_scale(quick=2, laptop=10, paper=3)
+    few, many = dials.at_scale(quick=(2, 2), laptop=(7, 10), paper=(3, 3))
+    largest = numbers_of_images()[-1]
     every = [
         start
-        for examples in reversed(numbers_of_images())
-        for copies, labels in ARMS
+        for n in reversed(numbers_of_images())
+        for R, labels in ARMS
         for start in starts(
-            copies, seeds=seeds, labels=labels, examples=examples, **wide
+            R, labels=labels, seeds=many if n == largest else few, examples=n, **wide
         )
     ]
     return descents(sorted(every, key=lambda start: start.seed), nearly_all())
@@ -614,24 +615,28 @@ def five_copies() -> list[LargeDescent]:
     )
 
 
+def strongly_regularised(epochs: int) -> Recipe:
+    wanted = {"epochs": epochs, "weight_decay": 5e-4, "batch": 128, "precision": "bf16"}
+    return replace(regularised("DML"), **dials.at_scale(quick={}, laptop=wanted))
+
+
 def source_regularised() -> list[LargeDescent]:
-    """All three regularisers, at full size; and once until both starts fit."""
-    wanted = {"epochs": 40, "weight_decay": 5e-4, "batch": 128, "precision": "bf16"}
-    strong = dials.at_scale(quick={}, laptop=wanted)
-    recipe = replace(regularised("DML"), **strong)
+    """All three regularisers, at full size."""
     both = large(0) + large(1)
     # what there are records of: one from the adversarial start, two from random weights
     chosen = dials.at_scale(quick=range(len(both)), laptop=(0, 2, 4), paper=range(6))
-    longer = dials.at_scale(quick={}, laptop={"epochs": 100})
-    return [LargeDescent(both[k], recipe) for k in chosen] + [
-        LargeDescent(start, replace(recipe, **longer))
-        for start in (large(0)[0], large(1)[0])
-    ]
+    return [LargeDescent(both[k], strongly_regularised(40)) for k in chosen]
+
+
+def source_fitted() -> list[LargeDescent]:
+    """Once more, until both starts fit."""
+    both = large(0)[0], large(1)[0]
+    return [LargeDescent(start, strongly_regularised(100)) for start in both]
 
 
 def regularisers_longer() -> list[Descent]:
     """With augmentation, and without any, for as long as augmentation needs to fit."""
-    epochs = dials.at_scale(quick=12, laptop=600)
+    epochs = dials.at_scale(quick=60, laptop=600)
     recipes = [regularised(letters, epochs=epochs) for letters in AUGMENTED]
     return [run for recipe in recipes for run in both_starts(recipe)]
 
@@ -718,6 +723,7 @@ SWEEPS = {
     "all images": all_images,
     "source's network": source_network,
     "source's network, regularised": source_regularised,
+    "source's network, until it fits": source_fitted,
     "second networks": second_networks,
     "rates on all images": rates_on_all_images,
     "five copies": five_copies,
