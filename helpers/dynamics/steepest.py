@@ -58,7 +58,8 @@ def factorised(
     return found
 
 
-@njit
+# Kept on disk: the singular value decomposition takes seconds to compile.
+@njit(cache=True)
 def _follow(Z, steps, norm, rate, power, momentum, found):
     rows, columns = found.shape[1:]
     w, mean, pull = np.zeros(Z.shape[2]), np.zeros(Z.shape[2]), np.zeros(Z.shape[2])
@@ -84,7 +85,7 @@ def _follow(Z, steps, norm, rate, power, momentum, found):
             w += length * (left @ right).ravel()
 
 
-@njit
+@njit(cache=True)
 def _follow_factors(Z, steps, rate, U, V, found):
     rows, columns = found.shape[1:]
     margins, pull, look = np.zeros(Z.shape[:2]), np.zeros(Z.shape[2]), 0
@@ -102,7 +103,7 @@ def _follow_factors(Z, steps, rate, U, V, found):
         V += length * right
 
 
-@njit
+@njit(cache=True)
 def _pull(Z, w, margins, pull):
     """Minus the gradient, into `pull`, in units of e^−unit; returns the unit."""
     examples, rivals, features = Z.shape
