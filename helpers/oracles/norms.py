@@ -174,15 +174,20 @@ def _by_program(
 
     wide = {"type": "ineq", "fun": lambda v: margins(v[:-1]) - v[-1], "jac": above}
     small = {"type": kind, "fun": lambda v: room(v[:-1]), "jac": fits}
-    answer = minimize(
-        lambda v: -v[-1],
-        np.append(start, margins(start).min()),
-        jac=lambda v: np.append(np.zeros(len(v) - 1), -1),
-        constraints=[wide, small],
-        method="SLSQP",
-        options={"ftol": 1e-13, "maxiter": 300},
-    )
-    return separator(answer.x[:-1])
+    found = np.append(start, margins(start).min())
+    for _ in range(6):  # it may stop short: from there, start afresh
+        before = found[-1]
+        found = minimize(
+            lambda v: -v[-1],
+            found,
+            jac=lambda v: np.append(np.zeros(len(v) - 1), -1),
+            constraints=[wide, small],
+            method="SLSQP",
+            options={"ftol": 1e-14, "maxiter": 200},
+        ).x
+        if abs(found[-1] - before) < 1e-10 * found[-1]:
+            break
+    return separator(found[:-1])
 
 
 def _nearest(Z: Array, W: Array) -> tuple[Array, float]:
