@@ -42,7 +42,7 @@ def by_small_steps(rate, start, time, *, shared):
 
 def test_adagrad_flow_is_adagrad_in_small_steps():
     for shared in (False, True):
-        found = flows.adagrad_flow(Z, [np.log(5)], 0.5, 0.1, shared=shared)
-        expected = by_small_steps(0.5, 0.1, 5, shared=shared)
+        found = flows.adagrad_flow(Z, [np.log(5)], 0.5, 2.0, shared=shared)
+        expected = by_small_steps(0.5, 2.0, 5, shared=shared)
         for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_allclose(ours[0], theirs, rtol=1e-2)
