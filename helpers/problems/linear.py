@@ -107,6 +107,13 @@ def sparse_signal(
     return HiddenSignal(LeastSquares(X, labels), signal, torch.ones_like(signal[0]))
 
 
+def hidden_mixture(seeds: Iterable[int], examples: int, features: int) -> LeastSquares:
+    """Standard normal features, and labels from weights on the simplex."""
+    draws = torch.stack([_normal(seed, examples + 1, features) for seed in seeds])
+    w = draws[:, 0].softmax(-1)
+    return LeastSquares(draws[:, 1:], (draws[:, 1:] @ w[..., None])[..., 0])
+
+
 def two_clouds(
     seeds: Iterable[int], examples: int, features: int, distance: float
 ) -> Classification:
