@@ -12,24 +12,26 @@ from helpers.problems.linear import HiddenSignal, sparse_signal
 
 @dataclass(frozen=True)
 class Threshold:
-    """The fewest examples that leave no more than a tenth of one signal."""
+    """The fewest examples that leave no more than a tenth of the signal."""
 
-    seed: int
+    seeds: tuple[int, ...]
     method: str  # "gradient descent" or "label noise", from the same large start
     features: int
     relevant: int
     examples: int  # drawn; the first n of them are used
     missed: float = 0.1  # share of the signal
-    log_beta: float = -40.0  # to which label noise has shrunk β
+    log_beta: float = -400.0  # to which label noise has shrunk β
 
-    def run(self) -> dict[str, int]:
-        drawn = sparse_signal([self.seed], self.examples, self.features, self.relevant)
+    def run(self) -> list[dict[str, int]]:
+        return [{"seed": seed, "needed": self.needed(seed)} for seed in self.seeds]
+
+    def needed(self, seed: int) -> int:
+        drawn = sparse_signal([seed], self.examples, self.features, self.relevant)
         Z, signal = drawn.problem.X.numpy(), drawn.signal.numpy()
         if self.method == "label noise":
-            found = theory.recovery_threshold(Z, signal, self.log_beta, self.missed)
-            return {"needed": found[0]}
+            return theory.recovery_threshold(Z, signal, self.log_beta, self.missed)[0]
         misses = theory.minimum_norm_misses(Z.astype("f4"), signal)[0]
-        return {"needed": np.sum(misses > self.missed) + 1}
+        return np.sum(misses > self.missed) + 1
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,14 @@ class Clock:
         return sparse_signal(self.seeds, self.examples, self.features, self.relevant)
 
 
-def threshold(seed: int, method: str, features: int, relevant: int) -> Threshold:
+def threshold(method: str, features: int, relevant: int, count: int) -> Threshold:
     """With more examples drawn than the theory of the method asks for."""
     if method == "label noise":
         most = 2.2 * theory.statistical_dimension(features, relevant) + 4
     else:
         most = 0.9 * features + 4 * features**0.5
-    return Threshold(seed, method, features, relevant, int(min(features, most)))
+    seeds = tuple(dials.seeds(count))
+    return Threshold(seeds, method, features, relevant, int(min(features, most)))
 
 
 def clocks() -> list[Clock]:
@@ -87,30 +90,34 @@ def clocks() -> list[Clock]:
     return [Clock(tuple(dials.seeds(seeds)), rate) for rate in rates]
 
 
-def near_thresholds() -> list[Threshold]:
-    """Of a second each and less: the page runs them, and nothing is recorded."""
-    doublings, sparsities, seeds = dials.at_scale(
+def thresholds() -> list[Threshold]:
+    """Over five doublings of the features, and four sparsities."""
+    doublings, sparsities, count = dials.at_scale(
         quick=(3, (2, 4), 4), laptop=(6, (2, 4, 8, 12), 20)
     )
     settings = [("gradient descent", 4), *(("label noise", k) for k in sparsities)]
     return [
-        threshold(seed, method, 50 * 2**doubling, relevant)
+        threshold(method, 50 * 2**doubling, relevant, count)
         for method, relevant in settings
         for doubling in range(doublings)
-        for seed in dials.seeds(seeds)
     ]
 
 
 def far_thresholds() -> list[Threshold]:
-    """Far out, where a problem takes gradient descent some minutes."""
-    features, noisy, plain = dials.at_scale(
-        quick=(400, 4, 4), laptop=(10_000, 20, 2), paper=(10_000, 20, 20)
+    """Far out, and ten times as far."""
+    features, sparsities, noisy, plain = dials.at_scale(
+        quick=((400, 800), (2, 4), 4, 4),
+        laptop=((10_000, 100_000), (2, 4, 8), 20, 2),
+        paper=((10_000, 100_000), (2, 4, 8), 20, 20),
     )
     return [
-        threshold(seed, method, features, relevant=4)
-        for method, count in (("label noise", noisy), ("gradient descent", plain))
-        for seed in dials.seeds(count)
+        threshold("gradient descent", features[0], 4, plain),
+        *(threshold("label noise", d, k, noisy) for d in features for k in sparsities),
     ]
 
 
-SWEEPS = {"clocks": clocks, "far thresholds": far_thresholds}
+SWEEPS = {
+    "clocks": clocks,
+    "thresholds": thresholds,
+    "far thresholds": far_thresholds,
+}
