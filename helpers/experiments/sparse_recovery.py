@@ -105,17 +105,18 @@ def thresholds() -> list[Threshold]:
 
 def far_thresholds() -> list[Threshold]:
     """Far out, and ten times as far."""
-    features, sparsities, noisy, plain = dials.at_scale(
-        quick=((400, 800), (2, 4), 4, 4),
-        laptop=((10_000, 100_000), (2, 4, 8), 20, 2),
-        paper=((10_000, 100_000), (2, 4, 8), 20, 20),
+    far, plain, noisy, count = dials.at_scale(
+        quick=(400, 4, [(400, 2), (400, 4), (800, 2)], 4),
+        laptop=(10_000, 2, FAR, 20),
+        paper=(10_000, 20, [*FAR, (100_000, 8)], 20),
     )
     return [
-        threshold("gradient descent", features[0], 4, plain),
-        *(threshold("label noise", d, k, noisy) for d in features for k in sparsities),
+        threshold("gradient descent", far, 4, plain),
+        *(threshold("label noise", *setting, count) for setting in noisy),
     ]
 
 
+FAR = [(10_000, 2), (10_000, 4), (10_000, 8), (100_000, 2), (100_000, 4)]
 SWEEPS = {
     "clocks": clocks,
     "thresholds": thresholds,
