@@ -1,13 +1,15 @@
 """A sparse signal: how many examples it needs, and how fast label noise finds it."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from helpers import dials
 from helpers.dynamics import diagonal
 from helpers.oracles import diagonal as theory
-from helpers.problems.linear import HiddenSignal, sparse_signal
+from helpers.problems.linear import HiddenSignal, LeastSquares, sparse_signal
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,93 @@ class Threshold:
             return theory.recovery_threshold(Z, signal, self.log_beta, self.missed)[0]
         misses = theory.minimum_norm_misses(Z.astype("f4"), signal)[0]
         return np.sum(misses > self.missed) + 1
+
+
+@dataclass(frozen=True)
+class RealThreshold:
+    """As `Threshold`, of SGD itself, and of the closed form after as long or half."""
+
+    seeds: tuple[int, ...]
+    features: int
+    examples: int
+    rate: float
+    relevant: int = 4
+    missed: float = 0.1
+    until: float = (
+        2.0  # rate² · steps with label noise, and a twentieth of them without
+    )
+    noise: float = 1.0
+    start: float = 0.5**0.5  # u = v: log β = 0
+
+    def run(self) -> list[dict[str, int]]:
+        return [{"seed": seed} | self.needed(seed) for seed in self.seeds]
+
+    def needed(self, seed: int) -> dict[str, int]:
+        drawn = sparse_signal([seed], self.examples, self.features, self.relevant)
+        Z, signal = drawn.problem.X.numpy(), drawn.signal.numpy()
+        whole, half = (
+            theory.recovery_threshold(Z, signal, -4 * time, self.missed)[0]
+            for time in (self.until, self.until / 2)
+        )
+
+        def recovers(n: int) -> bool:
+            end = self.settled(drawn.problem.only(torch.arange(n)[None]), seed)
+            return theory.share_missed(end.w, signal)[0] <= self.missed
+
+        found = bisect_left(range(1, self.examples + 1), True, key=recovers) + 1
+        return {"needed": found, "computed": whole, "computed at half": half}
+
+    def settled(self, task: LeastSquares, seed: int) -> diagonal.State:
+        steps = round(self.until / self.rate**2)
+        begin, how = diagonal.start(task, self.start), {"seeds": [seed]}
+        noisy = diagonal.sgd(task, begin, self.rate, steps, noise=self.noise, **how)
+        return diagonal.sgd(task, noisy, self.rate, steps // 20, **how)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """‖v⊙v − w*‖² on the way, on HaoChen et al.'s problem, with one of their noises."""
+
+    seeds: tuple[int, ...]
+    kind: str
+    stops: tuple[int, ...]
+    start: float = 1.0
+    rate: float = 0.005
+    label: float = 0.0
+    batch: float = 0.0
+    sphere: float = 0.0
+    phase: int = 0  # after so many steps a tenth of the rate, if at all
+    examples: int = 40
+    features: int = 100
+    relevant: int = 5
+
+    def run(self) -> list[dict[str, float | bool]]:
+        task, signal = self.drawn()
+        begin = diagonal.start(task, self.start, positive=True)
+        noise = {"label": self.label, "batch": self.batch, "sphere": self.sphere}
+        how = {"phase": self.phase or np.inf, "seeds": self.seeds, "may_diverge": True}
+        path = diagonal.descent_path(task, begin, self.rate, self.stops, **how, **noise)
+        return [
+            {"seed": seed, "steps": at.steps, "distance": gap, "diverged": lost >= 0}
+            for at in path
+            for seed, gap, lost in zip(
+                self.seeds,
+                np.minimum(np.square(at.w - signal).sum(-1), FAR_OUT),
+                at.diverged_at,
+                strict=True,
+            )
+        ]
+
+    def drawn(self) -> tuple[LeastSquares, np.ndarray]:
+        """With a signal of ones."""
+        shape = self.examples, self.features, self.relevant
+        drawn = sparse_signal(self.seeds, *shape, signs=False)
+        ones = drawn.signal.abs()
+        y = (drawn.problem.X @ ones[..., None])[..., 0]
+        return drawn.problem._replace(y=y), ones.numpy()
+
+
+FAR_OUT = 1e9  # where a run that diverges is left
 
 
 @dataclass(frozen=True)
@@ -117,8 +206,53 @@ def far_thresholds() -> list[Threshold]:
 
 
 FAR = [(10_000, 2), (10_000, 4), (10_000, 8), (100_000, 2), (100_000, 4)]
+
+
+def real_thresholds() -> list[RealThreshold]:
+    """SGD itself, at the rate that the start allows."""
+    settings = dials.at_scale(
+        quick=[(50, 4e-3, 4)], laptop=[(200, 1e-3, 10), (400, 5e-4, 4)]
+    )
+    return [
+        RealThreshold(
+            tuple(dials.seeds(count)),
+            features,
+            int(2.2 * theory.statistical_dimension(features, 4) + 4),
+            rate,
+        )
+        for features, rate, count in settings
+    ]
+
+
+def shapes() -> list[Shape]:
+    """The source's four runs, other starts, and spherical noise of other sizes."""
+    thousand, count = dials.at_scale(quick=(50, 2), laptop=(1000, 20))
+    seeds = tuple(dials.seeds(count))
+    marks = (0.1, 0.3, 1, 3, 10, 30, 75, 100, 150, 200, 300)
+    stops = tuple(int(mark * thousand) for mark in marks)
+    phases = tuple(part * thousand for part in (100, 200, 300))
+    slow = tuple(part * 3 // 2 for part in phases)
+    kinds = {
+        "no noise": (stops, {}),
+        "mini-batch": (stops, {"batch": 1.0}),
+        "label": (stops, {"label": 1.0, "phase": phases[0]}),
+        "spherical": ((*stops, 4 * stops[-1]), {"sphere": 0.02}),
+        "label, α = 0.3": (phases, {"label": 1.0, "phase": phases[0], "start": 0.3}),
+        "label, α = 3": (slow, {"label": 1.0, "phase": slow[0], "start": 3.0}),
+        "no noise, α = 0.3": (phases[-1:], {"start": 0.3}),
+        "no noise, α = 3": (phases[-1:], {"start": 3.0}),
+    }
+    kinds |= {
+        f"spherical, σ = {size / 2}": (phases[-1:], {"sphere": size})
+        for size in (0.06, 0.2, 0.4, 2.0)
+    }
+    return [Shape(seeds, kind, at, **noise) for kind, (at, noise) in kinds.items()]
+
+
 SWEEPS = {
     "clocks": clocks,
     "thresholds": thresholds,
     "far thresholds": far_thresholds,
+    "real thresholds": real_thresholds,
+    "shapes": shapes,
 }
