@@ -194,18 +194,21 @@ def thresholds() -> list[Threshold]:
 
 def far_thresholds() -> list[Threshold]:
     """Far out, and ten times as far."""
-    far, plain, noisy, count = dials.at_scale(
-        quick=(400, 4, [(400, 2), (400, 4), (800, 2)], 4),
-        laptop=(10_000, 2, FAR, 20),
-        paper=(10_000, 20, [*FAR, (100_000, 8)], 20),
+    plain, noisy = dials.at_scale(
+        quick=((400, 4, 4), [(400, 2, 4), (400, 4, 4), (800, 2, 4)]),
+        laptop=((10_000, 4, 2), FAR),
+        paper=((10_000, 4, 20), [*FAR, (100_000, 8, 20)]),
     )
     return [
-        threshold("gradient descent", far, 4, plain),
-        *(threshold("label noise", *setting, count) for setting in noisy),
+        threshold("gradient descent", *plain),
+        *(threshold("label noise", *setting) for setting in noisy),
     ]
 
 
-FAR = [(10_000, 2), (10_000, 4), (10_000, 8), (100_000, 2), (100_000, 4)]
+FAR = [  # features, of which relevant, and problems
+    *((10_000, 2, 20), (10_000, 4, 20), (10_000, 8, 20)),
+    *((100_000, 2, 20), (100_000, 4, 10)),
+]
 
 
 def real_thresholds() -> list[RealThreshold]:
