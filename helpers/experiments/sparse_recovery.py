@@ -1,7 +1,7 @@
 """A sparse signal: how many examples it needs, and how fast label noise finds it."""
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -34,6 +34,17 @@ class Threshold:
             return theory.recovery_threshold(Z, signal, self.log_beta, self.missed)[0]
         misses = theory.minimum_norm_misses(Z.astype("f4"), signal)[0]
         return np.sum(misses > self.missed) + 1
+
+
+@dataclass(frozen=True)
+class GaussianThreshold(Threshold):
+    """The same with Gaussian features in place of signs, for label noise."""
+
+    def needed(self, seed: int) -> int:
+        shape = self.examples, self.features, self.relevant
+        drawn = sparse_signal([seed], *shape, signs=False)
+        Z, signal = drawn.problem.X.numpy(), drawn.signal.numpy()
+        return theory.recovery_threshold(Z, signal, self.log_beta, self.missed)[0]
 
 
 @dataclass(frozen=True)
@@ -199,9 +210,12 @@ def far_thresholds() -> list[Threshold]:
         laptop=((10_000, 4, 2), FAR),
         paper=((10_000, 4, 20), [*FAR, (100_000, 8, 20)]),
     )
+    signs = [threshold("label noise", *setting) for setting in noisy]
+    normal = asdict(signs[0]) | {"method": "label noise, Gaussian features"}
     return [
         threshold("gradient descent", *plain),
-        *(threshold("label noise", *setting) for setting in noisy),
+        *signs,
+        GaussianThreshold(**normal),
     ]
 
 
