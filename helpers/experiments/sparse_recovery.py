@@ -116,7 +116,7 @@ class Shape:
             for at in path
             for seed, gap, lost in zip(
                 self.seeds,
-                np.minimum(np.square(at.w - signal).sum(-1), FAR_OUT),
+                np.nan_to_num(np.square(at.w - signal).sum(-1)),
                 at.diverged_at,
                 strict=True,
             )
@@ -129,9 +129,6 @@ class Shape:
         ones = drawn.signal.abs()
         y = (drawn.problem.X @ ones[..., None])[..., 0]
         return drawn.problem._replace(y=y), ones.numpy()
-
-
-FAR_OUT = 1e9  # where a run that diverges is left
 
 
 @dataclass(frozen=True)
