@@ -205,7 +205,7 @@ def far_thresholds() -> list[Threshold]:
     plain, noisy = dials.at_scale(
         quick=((400, 4, 4), [(400, 2, 4), (400, 4, 4), (800, 2, 4)]),
         laptop=((10_000, 4, 2), FAR),
-        paper=((10_000, 4, 20), [*FAR, (100_000, 8, 20)]),
+        paper=((10_000, 4, 20), [*FAR, (100_000, 4, 20), (100_000, 8, 20)]),
     )
     signs = [threshold("label noise", *setting) for setting in noisy]
     normal = asdict(signs[0]) | {"method": "label noise, Gaussian features"}
@@ -218,14 +218,16 @@ def far_thresholds() -> list[Threshold]:
 
 FAR = [  # features, of which relevant, and problems
     *((10_000, 2, 20), (10_000, 4, 20), (10_000, 8, 20)),
-    *((100_000, 2, 20), (100_000, 4, 10)),
+    (100_000, 2, 20),
 ]
 
 
 def real_thresholds() -> list[RealThreshold]:
     """SGD itself, at the rate that the start allows."""
     settings = dials.at_scale(
-        quick=[(50, 4e-3, 4)], laptop=[(200, 1e-3, 10), (400, 5e-4, 4)]
+        quick=[(50, 4e-3, 4)],
+        laptop=[(200, 1e-3, 10)],
+        paper=[(200, 1e-3, 20), (400, 5e-4, 20)],
     )
     return [
         RealThreshold(
@@ -240,7 +242,7 @@ def real_thresholds() -> list[RealThreshold]:
 
 def shapes() -> list[Shape]:
     """The source's four runs, other starts, and spherical noise of other sizes."""
-    thousand, count = dials.at_scale(quick=(50, 2), laptop=(1000, 20))
+    thousand, count = dials.at_scale(quick=(50, 2), laptop=(1000, 10), paper=(1000, 20))
     seeds = tuple(dials.seeds(count))
     marks = (0.1, 0.3, 1, 3, 10, 30, 75, 100, 150, 200, 300)
     stops = tuple(int(mark * thousand) for mark in marks)
