@@ -223,7 +223,7 @@ FAR = [  # features, of which relevant, and problems
 
 
 def real_thresholds() -> list[RealThreshold]:
-    """SGD itself, at the rate that the start allows."""
+    """SGD itself, at the rate that the start allows, on two lots of problems."""
     settings = dials.at_scale(
         quick=[(50, 4e-3, 4)],
         laptop=[(200, 1e-3, 10)],
@@ -231,12 +231,13 @@ def real_thresholds() -> list[RealThreshold]:
     )
     return [
         RealThreshold(
-            tuple(dials.seeds(count)),
+            tuple(lot),
             features,
             int(2.2 * theory.statistical_dimension(features, 4) + 4),
             rate,
         )
         for features, rate, count in settings
+        for lot in (dials.seeds(count), dials.seeds(2 * count)[count:])
     ]
 
 
