@@ -1,9 +1,9 @@
 """Data for neurons. A label of zero asks a ReLU neuron for w·x ≤ 0, and no more."""
 
 from collections.abc import Iterable
-from math import cos, pi, sin
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from helpers.problems.linear import LeastSquares, _normal
@@ -21,18 +21,24 @@ def one_zero(
 def detour(scales: Iterable[float]) -> LeastSquares:
     """Two positive labels fix (1, 0, ·), and the steeper one leads there by a detour.
 
-    It raises w₂ first, and (0, 3, 1), which is to give zero, then presses on w₃.
+    It raises w₂ first, and (0, 3, −1), which is to give zero, then presses on w₃.
     """
-    rows = [[[3, 9, 0], [1, 0, 0], [0, 3 * scale, scale]] for scale in scales]
+    positive = [[3, 9, 0], [1, 0, 0]]
+    rows = [[*positive, [0, 3 * scale, -scale]] for scale in scales]
     return _table(rows, [[3, 1, 0]] * len(rows))
 
 
-def turned(problem: LeastSquares, degrees: float, size: float) -> LeastSquares:
-    """Turned in the plane of the first and the last feature, its labels multiplied."""
-    angle = degrees * pi / 180
+def turned(problem: LeastSquares, degrees: ArrayLike, size: ArrayLike) -> LeastSquares:
+    """Turned in the plane of the first and the last feature, its labels multiplied.
+
+    By one angle and one factor, or by one of each for each problem.
+    """
+    angle = torch.deg2rad(torch.as_tensor(degrees, dtype=torch.float64))
     turn = torch.eye(problem.X.shape[-1], dtype=torch.float64)
-    turn[0, 0] = turn[-1, -1] = cos(angle)
-    turn[0, -1], turn[-1, 0] = -sin(angle), sin(angle)
+    turn = turn.expand(*angle.shape, *turn.shape).clone()
+    turn[..., 0, 0] = turn[..., -1, -1] = angle.cos()
+    turn[..., 0, -1], turn[..., -1, 0] = -angle.sin(), angle.sin()
+    size = torch.as_tensor(size, dtype=torch.float64)[..., None]
     return LeastSquares(problem.X @ turn.mT, size * problem.y)
 
 

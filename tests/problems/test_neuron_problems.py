@@ -20,7 +20,7 @@ def relu(problem, w):
     ("problem", "fits", "does_not"),
     [
         (neuron.one_zero(SCALES), [5, -1, 0.5], [5, -1, 1.5]),
-        (neuron.detour(SCALES), [1, 0, -0.5], [1, 0, 0.5]),
+        (neuron.detour(SCALES), [1, 0, 0.5], [1, 0, -0.5]),
     ],
     ids=["one zero", "detour"],
 )
@@ -43,6 +43,9 @@ def test_turned_and_scaled_weights_fit_the_turned_and_scaled_problem(degrees):
     problem = neuron.turned(neuron.detour(SCALES), degrees, 2)
     assert torch.allclose(relu(problem, w), problem.y, atol=1e-12)
     assert problem.y[0].tolist() == [6, 2, 0]
+    several = neuron.turned(neuron.detour(SCALES), [10, degrees], [3, 2])
+    assert torch.equal(several.X[1], problem.X[1])
+    assert several.y.tolist() == [[9, 3, 0], [6, 2, 0]]
 
 
 def test_without_zeros_keeps_the_positive_examples():
