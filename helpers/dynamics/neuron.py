@@ -76,7 +76,7 @@ def hidden_layer(problem: LeastSquares, activation: Activation) -> Velocity:
 def flow(
     velocity: Velocity, start: ArrayLike, times: ArrayLike, method: str = "LSODA"
 ) -> Array:
-    """The weights at increasing times, (times, *start.shape), to 1e-10 a step.
+    """The weights at increasing times, stacked in front, to 1e-10 a step.
 
     All problems of a batch share their steps.
     """
