@@ -121,6 +121,26 @@ def by_hand(*examples: Sequence[float]) -> Classification:
     return Classification(torch.tensor([examples], dtype=torch.float64))
 
 
+def pairs(
+    shapes: Iterable[Sequence[float]], third: Sequence[float] = ()
+) -> Classification:
+    """Two examples each, in three dimensions, whose separator is known by construction.
+
+    A shape is a margin, how far the examples lie to either side of the separator's
+    direction, and by how many degrees that is turned. The duals are the far sides over
+    both sides times margin². `third` adds an example to each: along the direction,
+    across it and out of the plane, in units of the margin.
+    """
+    found = []
+    for margin, left, right, degrees in shapes:
+        flat = [(margin, left, 0), (margin, -right, 0)]
+        extra = [tuple(margin * side for side in third)] if third else []
+        examples = torch.tensor(flat + extra, dtype=torch.float64)
+        turned = rotated(Classification(examples[:, :2]), degrees).X
+        found.append(torch.cat([turned, examples[:, 2:]], dim=1))
+    return Classification(torch.stack(found))
+
+
 def figure_one(seeds: Iterable[int], extras: int, beyond: float) -> Classification:
     """The first figure of Soudry et al.: four support vectors and random extras.
 
