@@ -132,8 +132,11 @@ def preconditioned(problem: Problem, w: Tensor, rate: Rate, metric: Tensor) -> S
         w = w - rate * metric * gradient(problem, w)
 
 
-def adagrad(problem: Problem, w: Tensor, rate: Rate) -> Stream:
-    total = torch.full_like(w, 1e-20)  # only so that 0/0 does not occur
+def adagrad(
+    problem: Problem, w: Tensor, rate: Rate, initial: Rate = 1e-20
+) -> Stream:
+    """What it sums begins at `initial`: at next to nothing, so that 0/0 does not occur."""
+    total = torch.zeros_like(w) + initial
     while True:
         yield w
         g = gradient(problem, w)
