@@ -119,7 +119,7 @@ def two_decades() -> list[Long]:
         laptop=(
             {"dataset": "cifar10", "network": "mlp", "width": 64, "examples": 500},
             {"epochs": 3000, "batch": 50},
-            5,
+            3,
         ),
     )
     recipe = Recipe(rate=0.1, stop_accuracy=None, **recipe)

@@ -107,6 +107,37 @@ def sparse_signal(
     return HiddenSignal(LeastSquares(X, labels), signal, torch.ones_like(signal[0]))
 
 
+class LogisticModel(NamedTuple):
+    """Classification whose labels are drawn: +1 with probability 1/(1 + e^−x·signal)."""
+
+    problem: Classification
+    signal: Tensor  # (seeds, features)
+    spread: Tensor  # (features,): each feature's standard deviation
+
+
+def logistic_model(
+    seeds: Iterable[int], examples: int, features: int, strength: float
+) -> LogisticModel:
+    """Ten features make the labels; the variance of feature j is 1/j.
+
+    `strength` is the standard deviation of x·signal. However many examples a seed has,
+    the signal is one.
+    """
+    spread = torch.arange(1, features + 1, dtype=torch.float64) ** -0.5
+    seeds = list(seeds)
+    signals = torch.zeros(len(seeds), features, dtype=torch.float64)
+    margins = []
+    for seed, signal in zip(seeds, signals, strict=True):
+        signal[:10] = _normal(seed + START_SEEDS, 10)
+        signal *= strength / (signal * spread).norm()
+        draw = _normal(seed, examples, features + 1)
+        x = draw[:, :-1] * spread
+        chance = torch.special.ndtr(draw[:, -1])
+        labels = 1 - 2 * (chance > torch.sigmoid(x @ signal)).double()
+        margins.append(labels[:, None] * x)
+    return LogisticModel(Classification(torch.stack(margins)), signals, spread)
+
+
 def two_clouds(
     seeds: Iterable[int], examples: int, features: int, distance: float
 ) -> Classification:
