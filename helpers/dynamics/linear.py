@@ -132,10 +132,8 @@ def preconditioned(problem: Problem, w: Tensor, rate: Rate, metric: Tensor) -> S
         w = w - rate * metric * gradient(problem, w)
 
 
-def adagrad(
-    problem: Problem, w: Tensor, rate: Rate, initial: Rate = 1e-20
-) -> Stream:
-    """What it sums begins at `initial`: at next to nothing, so that 0/0 does not occur."""
+def adagrad(problem: Problem, w: Tensor, rate: Rate, initial: Rate = 1e-20) -> Stream:
+    """What it sums begins at `initial`: nearly nought, as 0/0 must not occur."""
     total = torch.zeros_like(w) + initial
     while True:
         yield w

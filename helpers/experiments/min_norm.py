@@ -1,4 +1,4 @@
-"""The shortest function of a kernel, of pixels and of features that are made by hand."""
+"""The shortest function of a kernel: of pixels, of features that are made by hand."""
 
 from dataclasses import dataclass
 

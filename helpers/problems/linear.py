@@ -108,7 +108,7 @@ def sparse_signal(
 
 
 class LogisticModel(NamedTuple):
-    """Classification whose labels are drawn: +1 with probability 1/(1 + e^−x·signal)."""
+    """Labels are drawn: +1 with probability 1/(1 + e^−x·signal)."""
 
     problem: Classification
     signal: Tensor  # (seeds, features)
