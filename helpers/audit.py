@@ -12,6 +12,7 @@ import math
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from helpers.records import RecordStore
 
 Claim = dict[str, Any]  # a table of the file
 Asked = dict[str, Any]  # of its keys, those of criterion and control
+Pages = tuple[str, ...]  # a chapter, and those on whose pages its claims stood before
 KEYS = ("at_least", "at_most", "over", "refuted_at", "log", "within", "control")
 UNSAID = dict.fromkeys(KEYS) | {"over": "every seed", "log": False}
 
@@ -77,21 +79,23 @@ def origins(root: Path = dials.ROOT) -> list[Origin]:
     history, found = History(root), []
     for chapter, claims in _claims(root).items():
         former = {n: claim["was"] for n, claim in claims.items() if "was" in claim}
-        edits = _edits(history, chapter, former)
-        values = _first_values(history, chapter)
+        moved = {claim["moved"] for claim in claims.values() if "moved" in claim}
+        pages = (chapter, *sorted(moved))
+        edits = _edits(history, pages, former)
+        values = _first_values(history, pages)
         for new, old in former.items():
             known = [values[name] for name in (new, old) if name in values]
             values |= {new: min(known)} if known else {}
         for name, claim in claims.items():
             edit, value = edits[name], values.get(name)
-            first = _in_notebook(history, chapter, name, claim, edit)
+            first = _in_notebook(history, pages, name, claim, edit)
             since, why = edit.commit, ""
             if first and not _unlike(first, edit.after):
                 # it is what it was at first, whatever stood between
                 since = history.commit(claim.get("since", since.parents[0]))
             else:
                 why = _edited_late(edit, edit.before or first, value)
-            why = why or _seen_before(history, chapter, claim, value)
+            why = why or _seen_before(history, pages, claim, value)
             found.append(Origin(name, since, value, why, claim.get("changed", "")))
     return found
 
@@ -115,10 +119,10 @@ class History:
         known = self.git("rev-parse", "--short", name).strip()
         return self.commits.get(known, self.now)
 
-    def versions(self, path: str) -> list[Commit]:
-        """The commits that changed a file, and the working tree."""
+    def versions(self, *paths: str) -> list[Commit]:
+        """The commits that changed one of these files, and the working tree."""
         how = ("--full-history", "--topo-order", "--reverse", "--format=%h")
-        names = self.git("log", *how, "--", path).split()
+        names = self.git("log", *how, "--", *paths).split()
         return [*(self.commits[name] for name in names), self.now]
 
     def text(self, commit: str, path: str) -> str:
@@ -127,11 +131,11 @@ class History:
             return self.git("show", f"{commit}:./{path}")
         return (self.root / path).read_text() if (self.root / path).is_file() else ""
 
-    def records(self, chapter: str) -> dict[str, Commit]:
+    def records(self, pages: Pages) -> dict[str, Commit]:
         """The commit that brought each record, by its name."""
         how = ("--topo-order", "--reverse", "--diff-filter=A", "--format=%h")
-        folder, first = f"data/records/{chapter}", {}
-        for word in self.git("log", *how, "--name-only", "--", folder).split():
+        folders, first = [f"data/records/{page}" for page in pages], {}
+        for word in self.git("log", *how, "--name-only", "--", *folders).split():
             if word in self.commits:
                 commit = self.commits[word]
             else:
@@ -156,19 +160,22 @@ class History:
             )
 
 
-def _edits(history: History, chapter: str, former: dict[str, str]) -> dict[str, Edit]:
+def _edits(history: History, pages: Pages, former: dict[str, str]) -> dict[str, Edit]:
     """For each claim the last commit whose criterion is none of its parents'.
 
-    A claim that is not there yet is what it was under its former name.
+    A claim that is not there yet is what it was under its former name, or in the file
+    of its former page.
     """
-    path, last = f"book/claims/{chapter}.toml", {}
+    paths, last = [f"book/claims/{page}.toml" for page in pages], {}
 
     def asked_in(commit: str) -> dict[str, Asked]:
-        found = _in_file(history.text(commit, path))
+        found = {}
+        for path in reversed(paths):
+            found |= _in_file(history.text(commit, path))
         renamed = {new: found[old] for new, old in former.items() if old in found}
         return renamed | found
 
-    for commit in history.versions(path):
+    for commit in history.versions(*paths):
         before = [asked_in(name) for name in commit.parents]
         for name, asked in asked_in(commit.name).items():
             others = [one.get(name) for one in before]
@@ -178,15 +185,16 @@ def _edits(history: History, chapter: str, former: dict[str, str]) -> dict[str, 
     return last
 
 
-def _first_values(history: History, chapter: str) -> dict[str, Commit]:
+def _first_values(history: History, pages: Pages) -> dict[str, Commit]:
     """For each claim the first commit that held a value of it.
 
     It was in an output of the notebook, or in a record that such an output names.
     """
-    path, first = f"book/{chapter}.ipynb", {}
-    recorded = history.records(chapter)
-    for commit in history.versions(path):
-        bundles = _bundles(history.text(commit.name, path))
+    paths, first = [f"book/{page}.ipynb" for page in pages], {}
+    recorded = history.records(pages)
+    for commit in history.versions(*paths):
+        texts = [history.text(commit.name, path) for path in paths]
+        bundles = [bundle for text in texts for bundle in _bundles(text)]
         for bundle, row in [(b, row) for b in bundles for row in b["claims"]]:
             if row["value"] is not None:
                 sweeps = (
@@ -215,13 +223,13 @@ def _edited_late(edit: Edit, before: Asked, value: Commit | None) -> str:
 
 
 def _seen_before(
-    history: History, chapter: str, claim: Claim, value: Commit | None
+    history: History, pages: Pages, claim: Claim, value: Commit | None
 ) -> str:
     """Whether it came after a value, by its own word or by the history; and which."""
     if "since" not in claim:
         return ""
     since = history.commit(claim["since"])
-    recorded = min(history.records(chapter).values(), default=since)
+    recorded = min(history.records(pages).values(), default=since)
     where = "by the page's own account"
     if recorded < since:
         where = f"the chapter had records from {recorded} on"
@@ -233,15 +241,15 @@ def _seen_before(
 
 
 def _in_notebook(
-    history: History, chapter: str, name: str, claim: Claim, edit: Edit
+    history: History, pages: Pages, name: str, claim: Claim, edit: Edit
 ) -> Asked:
     """What stood in the notebook of `since`, or of the commit before the file.
 
     Notebooks knew neither `within` nor claims that are judged over one run.
     """
     places = [claim["since"]] if "since" in claim else edit.commit.parents
-    for place in places:
-        stood_there = _in_code(history.text(place, f"book/{chapter}.ipynb"))
+    for place, page in product(places, pages):
+        stood_there = _in_code(history.text(place, f"book/{page}.ipynb"))
         stood = stood_there.get(name) or stood_there.get(claim.get("was"))
         if stood:
             same = {"within": edit.after["within"]}

@@ -53,6 +53,7 @@ class Criterion:
     since: str = ""  # the commit in which the criterion first stood
     seen: str = ""  # whether its value had been seen by then
     was: str = ""  # its id before it was renamed or split: the audit goes on there
+    moved: str = ""  # the chapter on whose page it stood before: likewise
     withdrawn: str = ""  # why it is no longer judged
 
     def __post_init__(self):

@@ -3,6 +3,7 @@
 import ast
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -225,13 +226,11 @@ def _in_reach(specs: Sequence[Any], claim: str) -> list[Any]:
 
 
 def _mirror(chapter: str, folder: Path, reruns: list[Rerun]) -> None:
-    """The chapter's records there, those that were run again in their new form."""
+    """All records there, for a page may show another's; fresh, those run again."""
     stored = records.RecordStore(chapter)
+    shutil.copytree(stored.folder.parent, folder, dirs_exist_ok=True)
     with environment(BOOK_RECORDS_FOLDER=str(folder)):
         fresh = records.RecordStore(chapter)
-    fresh.folder.mkdir()
-    for path in stored.paths():
-        (fresh.folder / path.name).write_bytes(path.read_bytes())
     for run in reruns:
         fresh.write(run.spec, run.result, run.made)
 

@@ -125,6 +125,25 @@ def test_a_new_name_alone_is_no_change(judged):
     assert judged.named() == []
 
 
+def moved(book, **keys):
+    """A-1 stands on another page from now on, its record with it."""
+    book.ask(moved="trial", **keys)
+    for path in ("book/claims/{}.toml", "book/{}.ipynb", "data/records/{}"):
+        (book.root / path.format("trial")).rename(book.root / path.format("next"))
+    book.commit()
+
+
+def test_another_page_does_not_hide_what_a_claim_was(judged):
+    moved(judged, at_least=0.4)
+    assert "at_least from 0.5 to 0.4" in judged.why()
+    assert judged.recorded in judged.why()
+
+
+def test_another_page_alone_is_no_change(judged):
+    moved(judged)
+    assert judged.named() == []
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

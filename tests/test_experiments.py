@@ -70,8 +70,8 @@ def test_another_seed_makes_every_spec_another(chapter, specs_of, monkeypatch):
 
 
 def test_a_chapter_without_experiments_is_one_line():
-    with pytest.raises(BookError, match="'min_norm' records nothing: choose"):
-        experiments.sweeps("min_norm")
+    with pytest.raises(BookError, match="'curvature' records nothing: choose"):
+        experiments.sweeps("curvature")
 
 
 # Every field is in the fingerprint

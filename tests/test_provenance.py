@@ -101,6 +101,18 @@ def code(tmp_path, monkeypatch, forget_code):
     return after
 
 
+def test_a_module_that_was_renamed_keeps_its_digests(code, monkeypatch):
+    before = code()
+    trial = dials.ROOT / "helpers/experiments/trial.py"
+    trial.rename(trial.with_name("again.py"))
+    Spec = type("Spec", (), {"__module__": "helpers.experiments.again"})
+    assert provenance.code_of(Spec) != before
+    provenance.code_of.cache_clear()
+    first = {"helpers.experiments.again": "helpers.experiments.trial"}
+    monkeypatch.setattr(provenance, "FIRST_NAMES", first)
+    assert provenance.code_of(Spec) == before
+
+
 SAYS_THE_SAME = {
     "a comment": ("# one by one", "# each in its turn"),
     "a new comment": ("total = 0", "total = 0  # at first"),

@@ -204,7 +204,7 @@ def test_search_leads_to_the_row_of_a_claim(page):
     page.goto((SITE / "search.html").as_uri() + "?q=DAM-6")
     first = page.locator("#search-results li a").first
     first.wait_for(timeout=5000)
-    assert first.get_attribute("href").endswith("label_noise.html#DAM-6")
+    assert first.get_attribute("href").endswith("flatness.html#DAM-6")
     assert page.problems == []
 
 
@@ -213,7 +213,7 @@ def test_every_claim_has_an_address_that_opens_it(page):
     assert len(claims) > 100
     for claim in claims:
         assert claim["id"] in anchors(SITE / f"{claim['chapter']}.html")
-    page.goto((SITE / "label_noise.html").as_uri() + "#DAM-6")
+    page.goto((SITE / "flatness.html").as_uri() + "#DAM-6")
     opened = page.locator("#DAM-6 details[open]")
     opened.wait_for(timeout=5000)
     assert "python -m helpers recheck DAM-6" in opened.inner_text()

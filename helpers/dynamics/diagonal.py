@@ -42,6 +42,18 @@ class State(NamedTuple):
         return np.log(np.abs(self.u / self.v))
 
 
+class Falls(NamedTuple):
+    """What a run without label noise takes off log β, told from its own residuals.
+
+    A step multiplies uv by 1 − 4 rate² s², s the mean of r z over its batch. For signs
+    s² is, in the mean over batches, (mean r²)/batch + (1 − 1/batch) (mean r z)²: what
+    sampling adds, and what a step on all examples has too.
+    """
+
+    noise: Array  # (..., seeds): −Σ mean log(1 − 4 rate² r²/batch)
+    step: Array  # (..., seeds, features): −Σ log(1 − 4 rate² (1 − 1/batch) (mean r z)²)
+
+
 def start(task: Any, scale: ArrayLike, *, positive: bool = False) -> State:
     """u = v = scale for each seed of the task; `positive` has no v: f(z) = z·(u⊙u)."""
     seeds, _, features = task.X.shape
@@ -111,6 +123,34 @@ def descent(
     all_examples(X, y, u, v, diverged_at, *settings, *fixed)
     ended = _shaped(state, u, v, steps, change, diverged_at)
     return ended if may_diverge else _refuse_diverged(ended)
+
+
+def in_batches(
+    task: Any,
+    state: State,
+    rate: ArrayLike,
+    batch: ArrayLike,
+    steps: int,
+    *,
+    seeds: ArrayLike = 0,
+) -> tuple[State, Falls]:
+    """So many steps on `batch` examples, drawn with replacement; of inf, on all.
+
+    `rate`, `batch` and `seeds` are given for every cell, or broadcast to them. A run
+    rests once it fits.
+    """
+    from helpers.dynamics.diagonal_kernels import few_examples
+
+    _refuse_diverged(state)
+    rates, sizes, keys = (_each_cell(state, part) for part in (rate, batch, seeds))
+    X, y = _data(task)
+    u, v, change, diverged_at = _flat_copy(state)
+    falls = Falls(np.zeros_like(change), np.zeros_like(u))
+    settings = rates, sizes, draws.keys(keys), state.steps, int(steps)
+    few_examples(X, y, u, v, *falls, diverged_at, *settings, _rounding(task, state))
+    ended = _refuse_diverged(_shaped(state, u, v, steps, change, diverged_at))
+    cells = state.u.shape[:-1]
+    return ended, Falls(falls.noise.reshape(cells), falls.step.reshape(state.u.shape))
 
 
 def path(

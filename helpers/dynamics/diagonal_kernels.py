@@ -101,6 +101,51 @@ def all_examples(
 
 
 @njit(fastmath=_FAST)
+def few_examples(
+    Z, y, u, v, noise, step, diverged_at, rate, batch, keys, first, steps, rest
+):
+    """SGD on `batch` examples a step, or on all, and what log β owes to either part."""
+    problems, n, d = Z.shape
+    r, s, mean, kept = np.empty(n), np.empty(d), np.empty(d), np.empty(d)
+    for cell in range(len(u)):
+        X, labels = Z[cell % problems], y[cell % problems]
+        U, V, eta, share = u[cell], v[cell], rate[cell], 1 / batch[cell]
+        kept[:] = 1.0
+        if diverged_at[cell] >= 0:
+            continue
+        for k in range(first, first + steps):
+            size = _residuals(X, labels, U, V, s, r)
+            if not size < _FAR:
+                diverged_at[cell] = k
+                break
+            if size <= rest[cell]:
+                break
+            for j in range(d):
+                mean[j] = 0.0
+            factor = 1.0
+            for i in range(n):
+                c = 2 * eta * r[i]
+                factor *= 1 - share * c * c
+                for j in range(d):
+                    mean[j] += r[i] * X[i, j] / n
+            noise[cell] -= np.log(abs(factor)) / n
+            for j in range(d):
+                c = 2 * eta * mean[j]
+                kept[j] *= 1 - (1 - share) * c * c
+                s[j] = 0.0 if share else mean[j]
+            if share:
+                key = _word(keys[cell], np.uint64(k))
+                for b in range(int(batch[cell])):
+                    i = _below(_word(key, np.uint64(b)), n)
+                    for j in range(d):
+                        s[j] += share * r[i] * X[i, j]
+            for j in range(d):
+                U[j] *= 1 - 2 * eta * s[j]
+                V[j] *= 1 + 2 * eta * s[j]
+        step[cell] -= np.log(np.abs(kept))
+
+
+@njit(fastmath=_FAST)
 def _residuals(X, labels, U, V, w, r):
     """Into r; the sum of their sizes."""
     for j in range(len(w)):

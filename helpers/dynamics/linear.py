@@ -132,8 +132,9 @@ def preconditioned(problem: Problem, w: Tensor, rate: Rate, metric: Tensor) -> S
         w = w - rate * metric * gradient(problem, w)
 
 
-def adagrad(problem: Problem, w: Tensor, rate: Rate) -> Stream:
-    total = torch.full_like(w, 1e-20)  # only so that 0/0 does not occur
+def adagrad(problem: Problem, w: Tensor, rate: Rate, initial: Rate = 1e-20) -> Stream:
+    """What it sums begins at `initial`: nearly nought, as 0/0 must not occur."""
+    total = torch.zeros_like(w) + initial
     while True:
         yield w
         g = gradient(problem, w)
@@ -141,7 +142,12 @@ def adagrad(problem: Problem, w: Tensor, rate: Rate) -> Stream:
         w = w - rate * g / total.sqrt()
 
 
-def adam(
+def adam(problem: Problem, w: Tensor, rate: Rate, **settings) -> Stream:
+    """Adam; its rate is constant, halves every so many steps, or falls as k^-power."""
+    return (w for w, _ in scaled_adam(problem, w, rate, **settings))
+
+
+def scaled_adam(
     problem: Problem,
     w: Tensor,
     rate: Rate,
@@ -150,12 +156,13 @@ def adam(
     halve_every: float = float("inf"),
     power: float = 0,
     betas: tuple[float, float] = (0.9, 0.999),
-) -> Stream:
-    """Adam; its rate is constant, halves every so many steps, or falls as k^-power."""
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Its iterates, and by what the step to each was divided, feature by feature."""
     fast, slow = betas
     mean, square, step = torch.zeros_like(w), torch.zeros_like(w), 0
+    scale = torch.full_like(w, float("inf"))
     while True:
-        yield w
+        yield w, scale
         step += 1
         g = gradient(problem, w)
         mean = fast * mean + (1 - fast) * g
@@ -163,6 +170,15 @@ def adam(
         scale = (square / (1 - slow**step)).sqrt() + epsilon
         decay = 0.5 ** (step / halve_every) / step**power
         w = w - decay * rate * mean / (1 - fast**step) / scale
+
+
+def steepest_coordinate(problem: Problem, w: Tensor, rate: Rate) -> Stream:
+    """Gradient descent that moves only the coordinate with the steepest slope."""
+    while True:
+        yield w
+        g = gradient(problem, w)
+        steepest = g.abs().argmax(-1, keepdim=True)
+        w = w.scatter_add(-1, steepest, -rate * g.gather(-1, steepest))
 
 
 def coordinate_descent(problem: LeastSquares, w: Tensor) -> Stream:

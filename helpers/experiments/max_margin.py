@@ -108,4 +108,25 @@ def long_runs() -> list[Long]:
     ]
 
 
-SWEEPS = {"long runs": long_runs}
+def two_decades() -> list[Long]:
+    """A small network without weight decay, a hundred times as long as it needs."""
+    settings, recipe, seeds = dials.at_scale(
+        quick=(
+            {"dataset": "digits", "network": "mlp", "width": 16, "examples": 60},
+            {"epochs": 200, "batch": 20},
+            2,
+        ),
+        laptop=(
+            {"dataset": "cifar10", "network": "mlp", "width": 64, "examples": 500},
+            {"epochs": 3000, "batch": 50},
+            3,
+        ),
+    )
+    recipe = Recipe(rate=0.1, stop_accuracy=None, **recipe)
+    looks = {"looks": 13, "first_look": 1 / 1000}
+    return [
+        Long(seed, **settings, recipe=recipe, **looks) for seed in dials.seeds(seeds)
+    ]
+
+
+SWEEPS = {"long runs": long_runs, "two decades": two_decades}

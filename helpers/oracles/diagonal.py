@@ -7,8 +7,10 @@ number, or any shape that broadcasts to (..., features).
 Z is (..., examples, features), y (..., examples).
 """
 
+from collections.abc import Callable
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from helpers.oracles.least_squares import Array, _apply, basis_pursuit
 
@@ -17,19 +19,48 @@ _MOST_STEPS = 2000
 _DEEP = -60  # a log β that is worth approaching by halves
 
 
-def flow_limit(Z: ArrayLike, y: ArrayLike, log_beta: ArrayLike) -> Array:
-    """The w = β sinh(Zᵀξ) with Z w = y: where gradient flow from u = v ends.
+def flow_limit(
+    Z: ArrayLike, y: ArrayLike, log_beta: ArrayLike, turned: ArrayLike = 0.0
+) -> Array:
+    """The w = β sinh(φ + Zᵀξ) with Z w = y: where gradient flow ends.
 
-    Newton's method for the convex dual, Σ β cosh(Zᵀξ) − y·ξ. Steps that change Zᵀξ by
-    at most one cannot increase it. Examples that are all zero are left out.
+    φ = log u/v at the start is `turned`: nothing from u = v. Newton's method for the
+    convex dual, Σ β cosh(φ + Zᵀξ) − y·ξ. Steps that change Zᵀξ by at most one cannot
+    increase it. Examples that are all zero are left out.
     """
     Z, y, log_beta = (np.asarray(part, dtype=float) for part in (Z, y, log_beta))
-    shape = np.broadcast_shapes(Z.shape[:-2] + Z.shape[-1:], log_beta.shape)
+    shape = Z.shape[:-2] + Z.shape[-1:]
+    shape = np.broadcast_shapes(shape, log_beta.shape, np.shape(turned))
     Z = np.broadcast_to(Z, (*shape[:-1], *Z.shape[-2:])).reshape(-1, *Z.shape[-2:])
     y = np.broadcast_to(y, (*shape[:-1], y.shape[-1])).reshape(len(Z), -1)
     log_beta = np.broadcast_to(log_beta, shape).reshape(len(Z), -1)
-    blocks = zip(*map(_blocks, (Z, y, log_beta)), strict=True)
+    turned = np.broadcast_to(turned, shape).reshape(len(Z), -1)
+    blocks = zip(*map(_blocks, (Z, y, log_beta, turned)), strict=True)
     return np.concatenate([_solve(*block) for block in blocks]).reshape(shape)
+
+
+def deep_flow_limit(Z: ArrayLike, y: ArrayLike, scale: float, depth: int) -> Array:
+    """Where gradient flow ends with w = u^depth − v^depth, from u = v = scale.
+
+    For a depth of three and more, and for one problem. The flow moves u^(2 − depth) in
+    the span of the examples: w = scale^depth ((1 − θ)^−p − (1 + θ)^−p) with θ = Zᵀξ and
+    p = depth/(depth − 2). A Newton step may go nine tenths of the way to |θ| = 1.
+    """
+    Z, y = np.asarray(Z, dtype=float), np.asarray(y, dtype=float)
+    p, size = depth / (depth - 2), float(scale) ** depth
+    dual = np.zeros(len(y))
+    for _ in range(_MOST_STEPS):
+        up, down = 1 + dual @ Z, 1 - dual @ Z
+        w = size * (down**-p - up**-p)
+        missing = y - Z @ w
+        if np.linalg.norm(missing) <= _FITTED * np.linalg.norm(y):
+            return w
+        slopes = size * p * (down ** (-p - 1) + up ** (-p - 1))
+        step = np.linalg.solve((Z * slopes) @ Z.T, missing)
+        turn = step @ Z
+        furthest = np.maximum(turn / down, -turn / up).max()
+        dual += min(1, 0.9 / furthest, 1 / (1 + furthest)) * step
+    raise ValueError("no solution was found: do these equations have one?")
 
 
 def label_noise_log_beta(Z: ArrayLike, log_beta: ArrayLike, time: ArrayLike) -> Array:
@@ -51,20 +82,37 @@ def trace(Z: ArrayLike, w: ArrayLike, log_beta: ArrayLike) -> Array:
     return 4 * (mean_square(Z) * np.hypot(w, np.exp(log_beta))).sum(-1)
 
 
+def step_factor(curvature: ArrayLike, rate: float) -> Array:
+    """By what a finite step multiplies the drift: the noise moves, and that is noise.
+
+    x ← (1 − rate h) x + rate ξ has E x² = rate E ξ² / h(2 − rate h).
+    """
+    return 1 / (1 - rate * np.asarray(curvature) / 2)
+
+
+def to_first_order(curvature: ArrayLike, rate: float) -> Array:
+    """The same for small steps only."""
+    return 1 + rate * np.asarray(curvature) / 2
+
+
 def finite_rate_time(
-    Z: ArrayLike, y: ArrayLike, log_beta: float, rate: float, times: ArrayLike
+    Z: ArrayLike,
+    y: ArrayLike,
+    log_beta: float,
+    rate: float,
+    times: ArrayLike,
+    factor: Callable[[Array, float], Array] = step_factor,
 ) -> Array:
     """How far along the limiting flow SGD really is after k = times/rate² steps.
 
-    Sampling adds to the noise what the noise has moved: E r² = σ² 2/(2 − rate tr H),
-    which is the speed of τ in rate² σ² k. For designs of signs and σ = 1; shaped
-    (times, problems).
+    The factor of tr H is the speed of τ in rate² σ² k. For designs of signs and σ = 1;
+    shaped (times, problems).
     """
     from scipy.integrate import solve_ivp
 
     def speed(task: tuple[Array, Array], tau: float) -> float:
         now = log_beta - 4 * tau
-        return 2 / (2 - rate * trace(task[0], flow_limit(*task, now), now))
+        return factor(trace(task[0], flow_limit(*task, now), now), rate)
 
     def solve(task: tuple[Array, Array]) -> Array:
         answer = solve_ivp(
@@ -79,6 +127,28 @@ def finite_rate_time(
 
     tasks = zip(np.asarray(Z), np.asarray(y), strict=True)
     return np.stack([solve(task) for task in tasks], axis=1)
+
+
+def valley_drift(
+    start: float,
+    time: float,
+    rate: float,
+    *,
+    constant: bool,
+    factor: Callable[[Array, float], Array] = step_factor,
+) -> float:
+    """How far x moves in the valley ½ eˣ y² after time/rate² steps.
+
+    The noise on y is of constant size, or has the variance eˣ, as that of labels has.
+    """
+    from scipy.integrate import solve_ivp
+
+    def speed(_: float, x: Array) -> Array:
+        size = 1.0 if constant else np.exp(x)
+        return -0.25 * size * factor(np.exp(x), rate)
+
+    ends = solve_ivp(speed, (0, time), [start], rtol=1e-9, atol=1e-12).y[0]
+    return ends[-1] - start
 
 
 def weighted_basis_pursuit(Z: ArrayLike, y: ArrayLike, weights: ArrayLike) -> Array:
@@ -97,7 +167,7 @@ def slack(Z: ArrayLike, w: ArrayLike, weights: ArrayLike = 1.0) -> float:
 
     Z, w = np.asarray(Z), np.asarray(w)
     a = np.broadcast_to(weights, w.shape)
-    on = np.abs(w) > 1e-9 * np.abs(w).max()
+    on = support(w)
     off, one = Z[:, ~on].T, np.ones((np.sum(~on), 1))
     answer = linprog(
         np.append(np.zeros(len(Z)), -1),
@@ -108,6 +178,20 @@ def slack(Z: ArrayLike, w: ArrayLike, weights: ArrayLike = 1.0) -> float:
         bounds=(None, None),
     )
     return -answer.fun
+
+
+def shortest_slack(Z: ArrayLike, w: ArrayLike) -> float:
+    """What the shortest ξ with z·ξ = sign(w) on the support has for a slack."""
+    Z, w = np.asarray(Z), np.asarray(w)
+    on = support(w)
+    shortest = np.linalg.lstsq(Z[:, on].T, np.sign(w[on]), rcond=None)[0]
+    return 1 - np.abs(Z[:, ~on].T @ shortest).max()
+
+
+def support(w: ArrayLike) -> NDArray[np.bool_]:
+    """Where a solution is not zero, but for rounding."""
+    size = np.abs(np.asarray(w))
+    return size > 1e-9 * size.max(-1, keepdims=True)
 
 
 def recovery_threshold(
@@ -186,17 +270,18 @@ def _sizes(theta: Array, log_beta: Array) -> Array:
     return np.exp(log_beta + size) * (1 + np.exp(-2 * size)) / 2
 
 
-def _solve(Z: Array, y: Array, log_beta: Array) -> Array:
-    return _weights((_dual(Z, y, log_beta)[:, None] @ Z)[:, 0], log_beta)
+def _solve(Z: Array, y: Array, log_beta: Array, turned: Array) -> Array:
+    dual = _dual(Z, y, log_beta, turned)
+    return _weights(turned + (dual[:, None] @ Z)[:, 0], log_beta)
 
 
-def _dual(Z: Array, y: Array, log_beta: Array) -> Array:
+def _dual(Z: Array, y: Array, log_beta: Array, turned: Array) -> Array:
     """ξ. Towards β = 0 it grows like log 1/β: half-way gives a good guess."""
     deep = log_beta.min() < _DEEP
-    dual = 2 * _dual(Z, y, log_beta / 2) if deep else np.zeros_like(y)
+    dual = 2 * _dual(Z, y, log_beta / 2, turned / 2) if deep else np.zeros_like(y)
     blank = (~Z.any(-1)).astype(float)[..., None] * np.eye(Z.shape[-2])
     for _ in range(_MOST_STEPS):
-        theta = (dual[:, None] @ Z)[:, 0]
+        theta = turned + (dual[:, None] @ Z)[:, 0]
         missing = y - _apply(Z, _weights(theta, log_beta))
         size = np.linalg.norm(missing, axis=-1)
         todo = ~(size <= _FITTED * np.linalg.norm(y, axis=-1))

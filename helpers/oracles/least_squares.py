@@ -34,6 +34,25 @@ def basis_pursuit(X: ArrayLike, y: ArrayLike) -> Array:
     return answer.x[:features] - answer.x[features:]
 
 
+def kernel_interpolator(
+    X: ArrayLike, Y: ArrayLike, new: ArrayLike, sharpness: float
+) -> tuple[Array, float]:
+    """The shortest function through Y at X, of a Gaussian kernel: its values at `new`.
+
+    And its norm. The kernel is exp(−sharpness · ‖x − x'‖²/m), with m the median of the
+    squared distances among X.
+    """
+    from scipy.linalg import solve
+    from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
+
+    X, Y = np.asarray(X, float), np.asarray(Y, float)
+    pair = np.triu_indices(len(X), 1)
+    typical = np.median(euclidean_distances(X, squared=True)[pair])
+    among, across = (rbf_kernel(some, X, sharpness / typical) for some in (X, new))
+    weights = solve(among, Y, assume_a="pos")
+    return across @ weights, np.sqrt((weights * Y).sum())
+
+
 def off_span(X: ArrayLike, v: ArrayLike) -> Array:
     """How much of v lies outside the span of the examples, as a share of its norm."""
     X, v = np.asarray(X), np.asarray(v)
@@ -50,6 +69,21 @@ def slowest_contraction(X: ArrayLike, rate: ArrayLike) -> Array:
 def slowest_direction(X: ArrayLike) -> Array:
     """The unit vector in the span along which gradient descent has the longest way."""
     return np.linalg.svd(np.asarray(X), full_matrices=False)[2][..., -1, :]
+
+
+def sharpness_in(X: ArrayLike, scale: ArrayLike) -> Array:
+    """The largest curvature of ½‖Xw − y‖² where steps are divided by `scale`."""
+    stretched = np.asarray(X) / np.sqrt(scale)[..., None, :]
+    return np.linalg.norm(stretched, 2, axis=(-2, -1)) ** 2
+
+
+def adam_edge(fast: float) -> float:
+    """The curvature times rate beyond which steps along a running mean grow.
+
+    Along a direction of curvature λ they obey z² − (1 + β − ηλ(1 − β))z + β = 0, which
+    has the root −1 at ηλ = 2(1 + β)/(1 − β).
+    """
+    return 2 * (1 + fast) / (1 - fast)
 
 
 def gradient_descent_filter(

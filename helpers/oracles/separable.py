@@ -112,6 +112,26 @@ def logistic_minimiser(Z: ArrayLike) -> Array:
     return np.stack([solve(each) for each in np.asarray(Z)])
 
 
+def logistic_risk(w: ArrayLike, signal: ArrayLike, spread: ArrayLike) -> Array:
+    """E log(1 + e^−y x·w) over new x, Gaussian, and labels that the signal draws.
+
+    x·signal and x·w are Gaussian together: a quadrature in the plane.
+    """
+    spread = np.asarray(spread)
+    w, signal = np.asarray(w) * spread, np.asarray(signal) * spread
+    size = np.linalg.norm(signal, axis=-1)
+    along = (w * signal).sum(-1) / size
+    across = np.sqrt(np.maximum((w**2).sum(-1) - along**2, 0))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(101)
+    weights = weights / weights.sum()
+    true = size[..., None] * nodes
+    other = along[..., None] * nodes
+    found = other[..., None] + across[..., None, None] * nodes
+    losses = expit(true)[..., None] * np.logaddexp(0, -found)
+    losses += expit(-true)[..., None] * np.logaddexp(0, found)
+    return np.einsum("...ij,i,j->...", losses, weights, weights)
+
+
 def tail_direction(Z: ArrayLike, power: float) -> Array:
     """Unit vectors along argmin ‖w‖^power Σ (z·w)^−power: a loss of polynomial tail.
 

@@ -114,6 +114,37 @@ def hidden_mixture(seeds: Iterable[int], examples: int, features: int) -> LeastS
     return LeastSquares(draws[:, 1:], (draws[:, 1:] @ w[..., None])[..., 0])
 
 
+class LogisticModel(NamedTuple):
+    """Labels are drawn: +1 with probability 1/(1 + e^−x·signal)."""
+
+    problem: Classification
+    signal: Tensor  # (seeds, features)
+    spread: Tensor  # (features,): each feature's standard deviation
+
+
+def logistic_model(
+    seeds: Iterable[int], examples: int, features: int, strength: float
+) -> LogisticModel:
+    """Ten features make the labels; the variance of feature j is 1/j.
+
+    `strength` is the standard deviation of x·signal. However many examples a seed has,
+    the signal is one.
+    """
+    spread = torch.arange(1, features + 1, dtype=torch.float64) ** -0.5
+    seeds = list(seeds)
+    signals = torch.zeros(len(seeds), features, dtype=torch.float64)
+    margins = []
+    for seed, signal in zip(seeds, signals, strict=True):
+        signal[:10] = _normal(seed + START_SEEDS, 10)
+        signal *= strength / (signal * spread).norm()
+        draw = _normal(seed, examples, features + 1)
+        x = draw[:, :-1] * spread
+        chance = torch.special.ndtr(draw[:, -1])
+        labels = 1 - 2 * (chance > torch.sigmoid(x @ signal)).double()
+        margins.append(labels[:, None] * x)
+    return LogisticModel(Classification(torch.stack(margins)), signals, spread)
+
+
 def two_clouds(
     seeds: Iterable[int], examples: int, features: int, distance: float
 ) -> Classification:
@@ -126,6 +157,26 @@ def two_clouds(
 def by_hand(*examples: Sequence[float]) -> Classification:
     """One problem, written out: examples times labels."""
     return Classification(torch.tensor([examples], dtype=torch.float64))
+
+
+def pairs(
+    shapes: Iterable[Sequence[float]], third: Sequence[float] = ()
+) -> Classification:
+    """Two examples each, in three dimensions, whose separator is known by construction.
+
+    A shape is a margin, how far the examples lie to either side of the separator's
+    direction, and by how many degrees that is turned. The duals are the far sides over
+    both sides times margin². `third` adds an example to each: along the direction,
+    across it and out of the plane, in units of the margin.
+    """
+    found = []
+    for margin, left, right, degrees in shapes:
+        flat = [(margin, left, 0), (margin, -right, 0)]
+        extra = [tuple(margin * side for side in third)] if third else []
+        examples = torch.tensor(flat + extra, dtype=torch.float64)
+        turned = rotated(Classification(examples[:, :2]), degrees).X
+        found.append(torch.cat([turned, examples[:, 2:]], dim=1))
+    return Classification(torch.stack(found))
 
 
 def figure_one(seeds: Iterable[int], extras: int, beyond: float) -> Classification:

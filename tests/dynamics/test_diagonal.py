@@ -229,3 +229,16 @@ def test_the_door_is_cheap():
     code = "import helpers.dynamics.diagonal, sys; print('numba' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.strip() == "False"
+
+
+def test_falls_are_those_of_log_beta_where_the_theory_is_exact():
+    """On signs: of all examples a step, and of one where there is only one."""
+    begin = diagonal.start(TASK, 0.5)
+    end, falls = diagonal.in_batches(TASK, begin, 0.01, np.inf, 200)
+    assert falls.step == pytest.approx(np.log(begin.beta / end.beta), rel=1e-9)
+    assert not falls.noise.any()
+    alike = TASK._replace(X=TASK.X[:, :1], y=TASK.y[:, :1] + 1)
+    end, falls = diagonal.in_batches(alike, begin, 0.01, 1, 200)
+    fall = np.log(begin.beta / end.beta)
+    assert np.broadcast_to(falls.noise[:, None], fall.shape) == pytest.approx(fall)
+    assert not falls.step.any()

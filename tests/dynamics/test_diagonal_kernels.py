@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.dynamics import draws
-from helpers.dynamics.diagonal_kernels import all_examples, one_example
+from helpers.dynamics.diagonal_kernels import all_examples, few_examples, one_example
 
 RANDOM = np.random.default_rng(3)
 PROBLEMS, EXAMPLES, FEATURES = 2, 5, 7
@@ -60,6 +60,25 @@ def all_at_once(cell, label, batch, sphere, signed):
         u = u - rate * (2 * slope * u + kick_u)
         v = v - rate * (-2 * slope * v + kick_v)
     return u, v
+
+
+def in_batches(cell, batch):
+    """u, v and what log β owes to noise and to step, after SGD in batches."""
+    X, labels, rate = Z[cell % PROBLEMS], Y[cell % PROBLEMS], RATES[cell]
+    u, v, noise, step = U[cell], V[cell], 0.0, 0.0
+    for k in range(FIRST, FIRST + STEPS):
+        pulls = (X @ (u * u - v * v) - labels)[:, None] * X
+        key = draws.word(int(KEYS[cell]), k)
+        drawn = range(EXAMPLES)
+        if np.isfinite(batch):
+            words = [draws.word(key, b) for b in range(int(batch))]
+            drawn = [below(bits, EXAMPLES) for bits in words]
+        r = X @ (u * u - v * v) - labels
+        noise -= np.log(1 - 4 * rate**2 * r**2 / batch).mean()
+        step = step - np.log(1 - 4 * rate**2 * (1 - 1 / batch) * pulls.mean(0) ** 2)
+        slope = np.mean([pulls[i] for i in drawn], axis=0)
+        u, v = u - 2 * rate * slope * u, v + 2 * rate * slope * v
+    return u, v, noise, step
 
 
 def fresh():
@@ -130,3 +149,27 @@ def test_the_change_of_log_beta_is_a_sum_over_any_number_of_steps():
     expected = np.log(u * v) - np.log(U * V)
     assert (change < -500).all()
     assert np.broadcast_to(change[:, None], u.shape) == pytest.approx(expected)
+
+
+def test_batches_step_by_step():
+    u, v, noise, diverged_at = fresh()
+    step, sizes = np.zeros_like(u), np.array([1.0, 2.0, 3.0, np.inf])
+    settings = RATES, sizes, KEYS, FIRST, STEPS, np.zeros(4)
+    few_examples(Z, Y, u, v, noise, step, diverged_at, *settings)
+    for cell, size in enumerate(sizes):
+        expected = in_batches(cell, size)
+        assert u[cell] == pytest.approx(expected[0], rel=1e-12)
+        assert v[cell] == pytest.approx(expected[1], rel=1e-12)
+        assert noise[cell] == pytest.approx(expected[2], rel=1e-9)
+        assert step[cell] == pytest.approx(expected[3], rel=1e-9)
+    assert (diverged_at == -1).all()
+
+
+def test_batches_rest_where_they_fit_and_say_where_they_diverge():
+    u, v, noise, diverged_at = fresh()
+    step, u[1], diverged_at[2] = np.zeros_like(u), 1e5, 2
+    settings = RATES, np.ones(4), KEYS, FIRST, STEPS, np.full(4, 1e6)
+    few_examples(Z, Y, u, v, noise, step, diverged_at, *settings)
+    assert diverged_at.tolist() == [-1, FIRST, 2, -1]
+    assert (u[[0, 2, 3]] == U[[0, 2, 3]]).all()
+    assert not np.any([noise.any(), step.any()])

@@ -59,11 +59,17 @@ def test_the_gradient_is_that_of_the_sum_or_of_the_mean(reduction):
             lambda w: torch.optim.Adagrad(w, lr=0.1, eps=0),
         ),
         (
+            linear.adagrad(PROBLEM, START, 0.1, initial=0.3),
+            lambda w: torch.optim.Adagrad(
+                w, lr=0.1, eps=0, initial_accumulator_value=0.3
+            ),
+        ),
+        (
             linear.adam(PROBLEM, START, 0.1),
             lambda w: torch.optim.Adam(w, lr=0.1),
         ),
     ],
-    ids=["gradient descent", "heavy ball", "adagrad", "adam"],
+    ids=["gradient descent", "heavy ball", "adagrad", "begun adagrad", "adam"],
 )
 def test_as_torch_does_it(stream, optimiser):
     expected = by_torch(optimiser, square)
@@ -204,3 +210,26 @@ def test_an_example_at_the_origin_pulls_nowhere():
     found = linear.after(linear.gradient_descent(padded, start, 0.1), STEPS)
     alone = linear.after(linear.gradient_descent(CLOUDS, START, 0.1), STEPS)
     assert torch.allclose(found[:3], alone, rtol=1e-12)
+
+
+def test_adam_tells_by_what_its_steps_are_divided():
+    w = START.clone().requires_grad_()
+    optimiser = torch.optim.Adam([w], lr=0.1)
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        square(linear.residual(PROBLEM, w)).backward()
+        optimiser.step()
+    square_mean = optimiser.state[w]["exp_avg_sq"] / (1 - 0.999**STEPS)
+    stream = map(torch.stack, linear.scaled_adam(PROBLEM, START, 0.1))
+    found, scale = linear.after(stream, STEPS)
+    assert torch.allclose(found, w.detach(), rtol=1e-9)
+    assert torch.allclose(scale, square_mean.sqrt() + 1e-8, rtol=1e-9)
+
+
+def test_the_steepest_coordinate_alone_moves_by_its_slope():
+    g = linear.gradient(PROBLEM, START)
+    step = linear.after(linear.steepest_coordinate(PROBLEM, START, 0.1), 1) - START
+    steepest = g.abs().argmax(-1)
+    for moved, slopes, place in zip(step, g, steepest, strict=True):
+        assert moved.count_nonzero() == 1
+        assert moved[place] == pytest.approx(-0.1 * slopes[place].item())

@@ -13,22 +13,18 @@ NORMAL = RANDOM.normal(size=(3, 5, 12))
 Y = RANDOM.normal(size=(3, 5))
 
 
-def model(Z, u, v):
-    return Z @ (u * u - v * v)
-
-
-def flow_of_the_loss(Z, y, scale):
-    """Gradient flow on u and v by a general solver."""
+def flow_of_the_loss(Z, y, start, depth=2):
+    """Gradient flow on u and v by a general solver; they start alike, or as a pair."""
 
     def velocity(_, parameters):
         u, v = np.split(parameters, 2)
-        pull = Z.T @ (model(Z, u, v) - y)
-        return np.concatenate([-2 * pull * u, 2 * pull * v])
+        pull = depth * Z.T @ (Z @ (u**depth - v**depth) - y)
+        return np.concatenate([-pull * u ** (depth - 1), pull * v ** (depth - 1)])
 
-    start = np.full(2 * Z.shape[1], scale)
+    start = np.broadcast_to(np.reshape(start, (-1, 1)), (2, Z.shape[1])).ravel()
     how = {"method": "DOP853", "rtol": 1e-11, "atol": 1e-13}
     u, v = np.split(solve_ivp(velocity, (0, 200), start, **how).y[:, -1], 2)
-    return u * u - v * v
+    return u**depth - v**depth
 
 
 def flow_of_the_trace(Z, y, scale, time):
@@ -57,6 +53,22 @@ def test_flow_limit_is_where_the_flow_ends(scale):
     expected = flow_of_the_loss(NORMAL[0], Y[0], scale)
     found = diagonal.flow_limit(NORMAL[0], Y[0], np.log(2 * scale**2))
     assert found == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("turned", [-0.7, 1.2])
+def test_flow_limit_from_u_that_is_not_v(turned):
+    start = 0.6 * np.exp([turned / 2, -turned / 2])
+    expected = flow_of_the_loss(NORMAL[0], Y[0], start)
+    phi = np.full(NORMAL.shape[-1], turned)
+    found = diagonal.flow_limit(NORMAL[0], Y[0], np.log(2 * 0.6**2), phi)
+    assert found == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+def test_deep_flow_limit_is_where_the_deeper_flow_ends(depth):
+    expected = flow_of_the_loss(NORMAL[0], Y[0], 0.8, depth)
+    found = diagonal.deep_flow_limit(NORMAL[0], Y[0], 0.8, depth)
+    assert found == pytest.approx(expected, abs=1e-7)
 
 
 @pytest.mark.parametrize("Z", [SIGNS[0], NORMAL[0]], ids=["signs", "normal"])
@@ -157,6 +169,15 @@ def test_slack_by_hand():
     assert diagonal.slack(Z, [1, 0, 1], [1, 1.5, 1]) == pytest.approx(0.5)
 
 
+def test_the_shortest_certificate_has_no_more_slack():
+    """By hand: the shortest ξ for the first weight alone is its own example's."""
+    Z = np.array([[1.0, 0.5, 0.0], [0.0, 0.5, 1.0]])
+    assert diagonal.shortest_slack(Z, [1, 0, 0]) == pytest.approx(0.5)
+    for z, y in zip(NORMAL, Y, strict=True):
+        best = least_squares.basis_pursuit(z, y)
+        assert diagonal.shortest_slack(z, best) <= diagonal.slack(z, best) + 1e-9
+
+
 def test_recovery_threshold_is_that_of_a_scan():
     Z = RANDOM.choice([-1.0, 1.0], size=(6, 20, 30))
     signal = np.zeros((6, 30))
@@ -210,3 +231,25 @@ def test_finite_rate_time_tends_to_the_limits():
     )
     assert (small > 0).all()
     assert small / smaller == pytest.approx([2, 2], rel=0.1)
+
+
+@pytest.mark.parametrize("constant", [True, False])
+def test_valley_drift_solves_its_equation(constant):
+    """Written without x′: x − ηeˣ/2 or e⁻ˣ + ηx/2 changes evenly in time."""
+    start, rate, time = 1.5, 0.2, 0.7
+    end = start + diagonal.valley_drift(start, time, rate, constant=constant)
+    if constant:
+        kept = [x - rate * np.exp(x) / 2 for x in (start, end)]
+    else:
+        kept = [-np.exp(-x) - rate * x / 2 for x in (start, end)]
+    assert kept[0] - kept[1] == pytest.approx(time / 4, rel=1e-6)
+
+
+def test_the_factor_of_a_step_is_the_variance_that_a_step_keeps():
+    rate, h, var = 0.3, 2.5, 0.0
+    for _ in range(200):
+        var = (1 - rate * h) ** 2 * var + rate**2
+    continuous = rate / (2 * h)
+    assert diagonal.step_factor(h, rate) == pytest.approx(var / continuous)
+    small = diagonal.to_first_order(h, 1e-4) - diagonal.step_factor(h, 1e-4)
+    assert abs(small) < 1e-7

@@ -124,3 +124,39 @@ def test_ridgeless_risk_against_simulation():
     interval = 3 * simulated.std() / 20**0.5
     predicted = least_squares.ridgeless_risk(spread, signal, 100)
     assert predicted == pytest.approx(simulated.mean(), abs=interval + 0.01)
+
+
+def test_the_shortest_function_of_a_kernel_is_a_gaussian_process_without_noise():
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF
+
+    points, values, new = (RANDOM.normal(size=(n, 4)) for n in (12, 12, 5))
+    apart = ((points[:, None] - points) ** 2).sum(-1)
+    typical = np.median(apart[np.triu_indices(12, 1)])
+    kernel = RBF((typical / (2 * 1.5)) ** 0.5)
+    other = GaussianProcessRegressor(kernel, optimizer=None, alpha=0)
+    other.fit(points, values)
+    found, norm = least_squares.kernel_interpolator(points, values, new, 1.5)
+    assert found == pytest.approx(other.predict(new), abs=1e-9)
+    square = np.trace(values.T @ np.linalg.inv(kernel(points)) @ values)
+    assert norm == pytest.approx(square**0.5)
+
+
+def test_sharpness_in_another_metric_is_that_of_the_dense_hessian():
+    scale = RANDOM.uniform(0.1, 2, size=15)
+    hessian = X[1].T @ X[1] / np.sqrt(np.outer(scale, scale))
+    expected = np.linalg.eigvalsh(hessian).max()
+    assert least_squares.sharpness_in(X, scale)[1] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("fast", [0, 0.5, 0.9])
+def test_beyond_adams_edge_steps_along_a_running_mean_grow(fast):
+    def sizes(product):
+        w, mean = 1.0, 0.0
+        for _ in range(2000):
+            mean = fast * mean + (1 - fast) * w
+            w -= product * mean
+        return abs(w)
+
+    edge = least_squares.adam_edge(fast)
+    assert sizes(0.98 * edge) < 1e-3 < 1e3 < sizes(1.02 * edge)

@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from helpers.oracles import separable
+from helpers.problems import linear
 
 RANDOM = np.random.default_rng(0)
 CENTRE = np.array([3.0, 0, 0])
@@ -160,3 +161,16 @@ def test_log_loss_where_the_loss_underflows():
     assert separable.log_loss(LOPSIDED, w)[0] == pytest.approx(plain)
     far = separable.log_loss(LOPSIDED, 1e4 * w)[0]
     assert far == pytest.approx(-1.2e4)
+
+
+def test_the_logistic_risk_is_the_mean_loss_of_many_new_examples():
+    task = linear.logistic_model([3], 200_000, 12, strength=3)
+    directions = np.random.default_rng(0).normal(size=(4, 12))
+    found = separable.logistic_risk(directions, task.signal[0], task.spread)
+    margins = task.problem.X[0].numpy() @ directions.T
+    mean = np.logaddexp(0, -margins).mean(0)
+    assert found == pytest.approx(mean, rel=0.01)
+    own = separable.logistic_risk(task.signal[0], task.signal[0], task.spread)
+    assert own < found.min()
+    nothing = separable.logistic_risk(0 * directions, task.signal[0], task.spread)
+    assert nothing == pytest.approx(np.log(2))

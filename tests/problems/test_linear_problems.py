@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.oracles import separable
 from helpers.problems import linear
 
 
@@ -81,6 +82,18 @@ def test_slopes_are_the_derivatives_of_their_losses():
     for each in (problem, fat):
         slopes = each.slopes(m.detach())
         assert torch.allclose(each.log_slopes(m.detach()).exp(), -slopes)
+
+
+def test_pairs_have_the_margin_and_the_duals_that_they_were_written_for():
+    shapes = [(0.5, 0.6, 0.2, 30), (2, 3, 0.5, 200)]
+    for third in (), (1.2, 0.5, 0), (3, -1, 2):
+        best = separable.maximum_margin(linear.pairs(shapes, third).X)
+        assert best.margin == pytest.approx([0.5, 2])
+        duals = [[1, 3], [0.5 / 14, 3 / 14]]
+        assert best.duals[:, :2] == pytest.approx(np.array(duals))
+        assert best.w[:, 2] == pytest.approx([0, 0])
+    aside = linear.pairs(shapes, (1, 0, 1)).X[:, 2]
+    assert (aside.norm(dim=1) / 2**0.5).tolist() == pytest.approx([0.5, 2])
 
 
 def test_turning_keeps_lengths_and_angles():
