@@ -124,17 +124,19 @@ def _over_seeds(ax, x, samples, centre, interval, kind, aside, style) -> None:
     places = np.broadcast_to(np.atleast_1d(x), samples.shape)
     mark = {"color": PALETTE[kind], "marker": MARKS[kind], "linestyle": "none"}
     mark |= {"markersize": 4.5, "markeredgecolor": PALETTE[kind]}
-    moved = offset_copy(ax.transData, ax.figure, x=aside, units="points")
-    mark |= {"transform": moved} if aside else {}
-    bars = _BARS["err_kws"] | ({"transform": moved} if aside else {})
+    already = {*ax.lines, *ax.collections}
     seaborn.lineplot(
         x=places.ravel(),
         y=samples.ravel(),
         ax=ax,
         estimator=centre,
         errorbar=interval,
-        **_BARS | mark | {"err_kws": bars} | normalize_kwargs(style, Line2D),
+        **_BARS | mark | normalize_kwargs(style, Line2D),
     )
+    if aside:  # only now, since the limits of the axis come from where things are
+        moved = offset_copy(ax.transData, ax.figure, x=aside, units="points")
+        for drawn in {*ax.lines, *ax.collections} - already:
+            drawn.set_transform(moved)
 
 
 def criterion(ax: "Axes", y: float, text: str, *, at: float = 1.0) -> None:
