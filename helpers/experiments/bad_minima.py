@@ -605,7 +605,8 @@ def rates_on_all_images() -> list[LargeDescent]:
 
 def five_copies() -> list[LargeDescent]:
     """Of up to ten thousand images, beside one copy."""
-    arms = (0, "random"), (1, "random"), (5, "random"), (5, "true")
+    more = (0, "random"), (1, "random"), (5, "random"), (5, "true")
+    arms = dials.at_scale(quick=ARMS, laptop=more)
     counts = dials.at_scale(quick=(150,), laptop=(10_000, 5000, 1000))
     return large_descents(
         start
@@ -655,7 +656,7 @@ def harm() -> list[Descent]:
         for s in adversarial
     ]
     noise = [AfterNoise(**vars(start)) for start in adversarial]
-    return descents(mixed + changed + noise + starts(most_copies(), labels="true"))
+    return descents(mixed + changed + noise)
 
 
 START_PARTS = "directions", "norms", "state"
