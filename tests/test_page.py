@@ -96,17 +96,25 @@ def test_the_scorecard_has_a_square_a_row_and_a_choice_for_all():
 
 def test_the_first_use_of_a_word_is_linked_and_a_plural_counts():
     anchors = {"margin": "term-margin", "minimum norm": "term-minimum-norm"}
-    pieces = terms.linked("Margins, margins; the minimum norm.", anchors, "g.html")
+    told, text = set(), "Margins, margins; the minimum norm."
+    pieces = terms.linked(text, anchors, told, "g.html")
     links = [piece for piece in pieces if isinstance(piece, nodes.reference)]
     assert [link.astext() for link in links] == ["Margins", "minimum norm"]
     assert links[0]["refuri"] == "g.html#term-margin"
-    assert anchors == {}
+    assert told == set(anchors)
     assert "".join(piece.astext() for piece in pieces).startswith("Margins, margins")
 
 
 def test_a_part_of_a_word_is_no_use_of_it():
-    anchors = {"span": "term-span"}
-    assert len(terms.linked("spanned, wingspan, span-like", anchors, "g.html")) == 1
+    anchors, text = {"span": "term-span"}, "spanned, wingspan, span-like"
+    assert len(terms.linked(text, anchors, set(), "g.html")) == 1
+
+
+def test_nor_is_a_word_of_a_term_that_has_its_link():
+    anchors = {"dual": "term-dual", "dual weights": "term-dual-weights"}
+    pieces = terms.linked("dual weights, dual weights", anchors, set(), "g.html")
+    links = [piece for piece in pieces if isinstance(piece, nodes.reference)]
+    assert [link.astext() for link in links] == ["dual weights"]
 
 
 # Figures

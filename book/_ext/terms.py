@@ -33,10 +33,10 @@ def link_first_uses(app, doctree, docname):
         for (kind, name), place in objects.items()
         if kind == "term" and name.lower() not in EVERYDAY
     }
-    address = app.builder.get_relative_uri(docname, GLOSSARY)
+    address, told = app.builder.get_relative_uri(docname, GLOSSARY), set()
     for text in list(doctree.findall(nodes.Text)):
         if anchors and in_running_text(text):
-            text.parent.replace(text, linked(text.astext(), anchors, address))
+            text.parent.replace(text, linked(text.astext(), anchors, told, address))
 
 
 def in_running_text(text):
@@ -48,18 +48,20 @@ def in_running_text(text):
     return in_paragraph and not any(isinstance(node, NOT_IN) for node in parents)
 
 
-def linked(text, anchors, address):
-    """The text in pieces; each word that was found is taken out of `anchors`."""
-    pieces = []
-    while anchors and (found := pattern(anchors).search(text)):
-        anchor = anchors.pop(found["word"].lower())
-        link = nodes.reference(
-            "", "", internal=True, refuri=f"{address}#{anchor}", classes=["term"]
-        )
+def linked(text, anchors, told, address):
+    """The text in pieces; each word that was found is added to those `told`."""
+    pieces, end = [], 0
+    for found in pattern(anchors).finditer(text):
+        word = found["word"].lower()
+        if word in told:
+            continue
+        told.add(word)
+        uri = f"{address}#{anchors[word]}"
+        link = nodes.reference("", "", internal=True, refuri=uri, classes=["term"])
         link += nodes.inline("", found[0])
-        pieces += [nodes.Text(text[: found.start()]), link]
-        text = text[found.end() :]
-    return [*pieces, nodes.Text(text)]
+        pieces += [nodes.Text(text[end : found.start()]), link]
+        end = found.end()
+    return [*pieces, nodes.Text(text[end:])]
 
 
 def pattern(words):
