@@ -65,7 +65,9 @@ def _follow(Z, steps, rate, epsilon, fast, slow, found, scale):
             square[j] *= grown**2
             pull[j] = 0
         for i in range(examples):
-            size = np.exp(unit - margins[i]) / (1 + np.exp(-margins[i]))
+            size = np.exp(unit - margins[i])
+            if margins[i] < 37:  # beyond, 1 + exp(−margin) is 1
+                size /= 1 + np.exp(-margins[i])
             for j in range(features):
                 pull[j] -= size * Z[i, j]
         fast_left *= fast
