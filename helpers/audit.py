@@ -161,9 +161,10 @@ class History:
 
     def records(self, pages: Pages) -> dict[str, Commit]:
         """The commit that brought each record, by its name."""
-        how = ("--topo-order", "--reverse", "--diff-filter=A", "--format=%h")
+        how = ("--topo-order", "--reverse", "--no-renames", "--diff-filter=A")
         folders, first = [f"data/records/{page}" for page in pages], {}
-        for word in self.git("log", *how, "--name-only", "--", *folders).split():
+        how += ("--format=%h", "--name-only")
+        for word in self.git("log", *how, "--", *folders).split():
             if word in self.commits:
                 commit = self.commits[word]
             else:

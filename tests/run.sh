@@ -34,7 +34,7 @@ part lint lint
 part unit unit
 part build bash tests/build.sh
 part book pytest -n 2 tests/test_book*.py
-part browser pytest -rs tests/test_site.py
+part browser pytest -rs -n 2 tests/test_site.py
 part chapters chapters
 part mutants mutants
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from helpers.dynamics import adam, steepest
+from helpers.dynamics import adam, logistic, steepest
 from helpers.dynamics.compiled import compiled
 
 
@@ -19,6 +19,8 @@ def test_every_way_to_call_them_leads_to_one_compilation():
         steepest.far(shape, steps, "l2", 1)
         steepest.factorised(shape, steps, 1, *factors)
         adam.far(np.asarray(shape)[:, :, 0, 0], steps, 1)
-    for kept in steepest._follow, steepest._follow_factors, adam._follow:
+        logistic.far(np.asarray(shape)[:, :, 0, 0], steps, np.ones((2, 1)), 1)
+    of_steepest = steepest._follow, steepest._follow_factors
+    for kept in (*of_steepest, adam._follow, logistic._follow):
         assert len(kept.signatures) == 1
     assert len(steepest._pull.signatures) <= 1  # none, where the others were kept
