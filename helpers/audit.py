@@ -7,6 +7,7 @@ were such files, criteria stood in the code of the notebooks.
 
 import ast
 import functools
+import io
 import json
 import math
 import subprocess
@@ -113,6 +114,10 @@ class History:
             self.commits[name] = Commit(place, name, date, tuple(parents))
         place, head = len(self.commits), tuple(self.commits)[-1:]
         self.now = Commit(place, "the working tree", "not committed", head)
+        self.read: dict[str, str] = {}  # the files that were asked for last
+        # asked anew for each claim, and git takes a while to answer
+        self.commit, self.records = map(functools.cache, (self.commit, self.records))
+        self.stood_in = functools.cache(self.stood_in)
 
     def commit(self, name: str) -> Commit:
         """That of any name that git knows; else the working tree."""
@@ -123,19 +128,43 @@ class History:
         """The commits that changed one of these files, and the working tree."""
         how = ("--full-history", "--topo-order", "--reverse", "--format=%h")
         names = self.git("log", *how, "--", *paths).split()
-        return [*(self.commits[name] for name in names), self.now]
+        found = [*(self.commits[name] for name in names), self.now]
+        asked = {name for commit in found for name in (commit.name, *commit.parents)}
+        asked = product(sorted(asked - {self.now.name}), paths)
+        self.read = self.texts([f"{name}:./{path}" for name, path in asked])
+        return found
 
     def text(self, commit: str, path: str) -> str:
         """A file as it is in a commit; nothing if it is not there."""
-        if commit != self.now.name:
-            return self.git("show", f"{commit}:./{path}")
-        return (self.root / path).read_text() if (self.root / path).is_file() else ""
+        name, here = f"{commit}:./{path}", self.root / path
+        if commit == self.now.name:
+            return here.read_text() if here.is_file() else ""
+        return self.read[name] if name in self.read else self.texts([name])[name]
+
+    def texts(self, names: list[str]) -> dict[str, str]:
+        """All at once: to start git takes longer than to read."""
+        run = subprocess.run(
+            ["git", "-C", str(self.root), "cat-file", "--batch"],
+            input="".join(f"{name}\n" for name in names).encode(),
+            capture_output=True,
+        )
+        found, rest = {}, io.BytesIO(run.stdout)
+        for name in names:
+            head = rest.readline().split()  # its digest, kind and size; or "missing"
+            size = int(head[2]) if head[1:2] == [b"blob"] else None
+            found[name] = "" if size is None else rest.read(size + 1)[:-1].decode()
+        return found
+
+    def stood_in(self, commit: str, page: str) -> dict[str, Asked]:
+        """The claims in the code of a notebook."""
+        return _in_code(self.text(commit, f"book/{page}.ipynb"))
 
     def records(self, pages: Pages) -> dict[str, Commit]:
         """The commit that brought each record, by its name."""
-        how = ("--topo-order", "--reverse", "--diff-filter=A", "--format=%h")
+        how = ("--topo-order", "--reverse", "--no-renames", "--diff-filter=A")
         folders, first = [f"data/records/{page}" for page in pages], {}
-        for word in self.git("log", *how, "--name-only", "--", *folders).split():
+        how += ("--format=%h", "--name-only")
+        for word in self.git("log", *how, "--", *folders).split():
             if word in self.commits:
                 commit = self.commits[word]
             else:
@@ -249,7 +278,7 @@ def _in_notebook(
     """
     places = [claim["since"]] if "since" in claim else edit.commit.parents
     for place, page in product(places, pages):
-        stood_there = _in_code(history.text(place, f"book/{page}.ipynb"))
+        stood_there = history.stood_in(place, page)
         stood = stood_there.get(name) or stood_there.get(claim.get("was"))
         if stood:
             same = {"within": edit.after["within"]}
@@ -283,7 +312,6 @@ def _in_file(text: str) -> dict[str, Asked]:
     }
 
 
-@functools.cache
 def _in_code(notebook: str) -> dict[str, Asked]:
     """The claims that a notebook made in its code: `Claim(id, …, at_least=…, …)`."""
     cells = json.loads(notebook)["cells"] if notebook else []

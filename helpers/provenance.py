@@ -19,7 +19,7 @@ PACKAGES = ("torch", "numpy", "scipy")
 # is in the fingerprint of the data, not in that of the code.)
 PLUMBING = {
     *("helpers.dials", "helpers.records", "helpers.provenance"),
-    *("helpers.images.sources", "helpers.images.folders"),
+    *("helpers.images.sources", "helpers.images.folders", "helpers.images.mnist"),
     "helpers.training.checkpoint",
 }
 # A module that was renamed goes on in the digests under its first name: its code is the

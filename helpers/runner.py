@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -164,17 +165,14 @@ def execute(notebook: Any, folder: Path) -> None:
     one line, and so does each that needs what it would have given; the others go on.
     """
     try:
-        from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
         from nbformat.v4 import new_output
     except ImportError:
         raise BookError(
             "executing a chapter needs nbclient: pip install nbclient ipykernel"
         ) from None
-    where = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=3600, resources=where)
     missing: set[str] = set()
-    with client.setup_kernel():
+    with _kernel(notebook, folder) as client:
         for index, cell in enumerate(notebook.cells):
             try:
                 client.execute_cell(cell, index)
@@ -184,6 +182,23 @@ def execute(notebook: Any, folder: Path) -> None:
                 missing |= _bound_by(cell.source)
                 line = f"left out: {failed.evalue}\n"
                 cell.outputs = [new_output("stream", text=line)]
+
+
+@contextmanager
+def _kernel(notebook: Any, folder: Path) -> Iterator[Any]:
+    """A client, reached by sockets of its own.
+
+    At ports, two kernels that start at once may be given the same one, and one dies.
+    """
+    from nbclient import NotebookClient
+
+    with tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+        where = {"metadata": {"path": str(folder)}}
+        client = NotebookClient(notebook, timeout=3600, resources=where)
+        client.config.KernelManager.transport = "ipc"
+        client.config.KernelManager.ip = f"{sockets}/at"
+        with client.setup_kernel():
+            yield client
 
 
 def _for_want_of_records(failed: Any, missing: set[str]) -> bool:

@@ -3,15 +3,16 @@
     python tests/mutants.py --count 60 [--seed N] [--deep] [--least 0.8]
 
 A mutant changes one operator, comparison, number or truth value. The unit tests of its
-room are run on a copy; what they miss is put to the quick run of its chapter, or with
-`--deep` of every chapter. The survivors are listed: each is a hole, or a change without
-a meaning.
+room are run on a copy, first those that import it; what they miss is put to the quick
+run of its chapter, or with `--deep` of every chapter. The survivors are listed: each is
+a hole, or a change without a meaning.
 """
 
 import argparse
 import ast
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -67,11 +68,15 @@ def mutants() -> list[Mutant]:
 
 
 def tests_of(file: str) -> list[str]:
-    """The unit tests of its room."""
+    """The unit tests of its room; those that import it first, as they notice most."""
     room, *rest = Path(file).with_suffix("").parts[1:]
     names = [f"tests/{room}", f"tests/test_{room}.py"]
     names += [f"tests/test_{part}.py" for part in rest]
-    return [name for name in names if (ROOT / name).exists()]
+    there = [ROOT / name for name in names if (ROOT / name).exists()]
+    each = [one for name in there for one in sorted(name.rglob("test_*.py")) or [name]]
+    word = re.compile(rf"import\b.*\b{Path(file).stem}\b|\.{Path(file).stem} import")
+    each.sort(key=lambda test: not word.search(test.read_text()))
+    return [str(test.relative_to(ROOT)) for test in each]
 
 
 def notices(mutant: Mutant, deep: bool) -> bool:

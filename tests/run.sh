@@ -24,8 +24,9 @@ unit() { pytest -n 2 tests --ignore-glob='tests/test_site*' --ignore-glob='tests
 chapters() {
     # On another numeric back-end than the one that executed them: the verdicts must
     # survive it. The kernels' libraries warn as they please; what counts is the outputs.
-    ATEN_CPU_CAPABILITY=default pytest -W default --nbval-lax --dist loadfile -n 2 \
-        --nbval-cell-timeout 300 --nbval-current-env book/*.ipynb
+    ATEN_CPU_CAPABILITY=default PYTHONPATH=tests pytest -p kernels -W default \
+        --nbval-lax --nbval-cell-timeout 300 --nbval-current-env \
+        -n 2 --dist loadfile --no-loadscope-reorder book/*.ipynb
 }
 mutants() { python tests/mutants.py --count 8 --least 0.5; }
 
@@ -33,7 +34,7 @@ part lint lint
 part unit unit
 part build bash tests/build.sh
 part book pytest -n 2 tests/test_book*.py
-part browser pytest -rs tests/test_site.py
+part browser pytest -rs -n 2 tests/test_site.py
 part chapters chapters
 part mutants mutants
 

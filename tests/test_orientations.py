@@ -1,11 +1,7 @@
-"""Features of images, against their definition, and MNIST's file."""
+"""Features of images, against their definition."""
 
-import numpy as np
-import pytest
 import torch
 
-from helpers.dials import BookError
-from helpers.images import mnist
 from helpers.images.orientations import orientations
 
 
@@ -26,17 +22,3 @@ def test_turning_the_image_turns_the_features():
     plain, turned = orientations(image), orientations(image.mT)
     by_direction = plain.reshape(8, 4, 4)[[2, 3, 0, 1, 4, 5, 7, 6]].mT
     assert torch.allclose(turned.reshape(8, 4, 4), by_direction)
-
-
-def test_mnist_is_read_from_its_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("BOOK_DATA", str(tmp_path))
-    with pytest.raises(BookError, match="is not there"):
-        mnist.mnist("train")
-    shades = np.arange(2 * 28 * 28).reshape(2, 28, 28) % 256
-    np.savez(tmp_path / "mnist.npz", x_test=shades.astype(np.uint8), y_test=[3, 7])
-    found = mnist.mnist("test")
-    assert found.pixels.shape == (2, 1, 28, 28)
-    assert found.labels.tolist() == [3, 7]
-    assert (found.pixels[1, 0].numpy() == shades[1]).all()
-    with pytest.raises(BookError, match="not whole"):
-        mnist.mnist("train")

@@ -56,10 +56,11 @@ def test_every_chapter_begins_with_the_same_cell(chapter):
     assert first_cell(ROOT, chapter).strip() == wanted.strip()
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_a_chapter_far_from_the_book_fetches_it(repo, tmp_path, chapter):
+def test_a_chapter_far_from_the_book_fetches_it(repo, tmp_path):
+    """Any: they all begin alike."""
     publish(repo.as_uri(), repo)
-    source = first_cell(repo, chapter) + "\nimport helpers; print(helpers.__file__)"
+    (begin,) = {first_cell(repo, chapter).strip() for chapter in CHAPTERS}
+    source = begin + "\nimport helpers; print(helpers.__file__)"
     for _ in range(2):  # again: the folder is there by now
         ran = run_bare(source, tmp_path)
         assert ran.returncode == 0, ran.stderr

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
+
+from helpers.dynamics.compiled import compiled
 
 Array = NDArray[np.float64]
 
@@ -32,15 +33,16 @@ def far(
 
     `steps` must increase.
     """
-    Z, steps = np.asarray(Z, dtype=float), np.asarray(steps)
-    w = np.zeros((len(steps), len(Z), Z.shape[-1]))
+    Z, steps = np.ascontiguousarray(Z, float), np.ascontiguousarray(steps, np.int64)
+    w = np.zeros((len(Z), len(steps), Z.shape[-1]))
     scale = np.ones_like(w)
-    for number, examples in enumerate(Z):
-        _follow(examples, steps, rate, epsilon, *betas, w[:, number], scale[:, number])
-    return Way(w, scale / scale.sum(-1, keepdims=True))
+    how = [float(part) for part in (rate, epsilon, *betas)]
+    for examples, *way in zip(Z, w, scale, strict=True):
+        _follow(examples, steps, *how, *way)
+    return Way(*(x.swapaxes(0, 1) for x in (w, scale / scale.sum(-1, keepdims=True))))
 
 
-@njit
+@compiled
 def _follow(Z, steps, rate, epsilon, fast, slow, found, scale):
     examples, features = Z.shape
     w, mean, square, pull = np.zeros((4, features))
@@ -63,7 +65,9 @@ def _follow(Z, steps, rate, epsilon, fast, slow, found, scale):
             square[j] *= grown**2
             pull[j] = 0
         for i in range(examples):
-            size = np.exp(unit - margins[i]) / (1 + np.exp(-margins[i]))
+            size = np.exp(unit - margins[i])
+            if margins[i] < 37:  # beyond, 1 + exp(−margin) is 1
+                size /= 1 + np.exp(-margins[i])
             for j in range(features):
                 pull[j] -= size * Z[i, j]
         fast_left *= fast

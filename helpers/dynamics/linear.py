@@ -172,15 +172,6 @@ def scaled_adam(
         w = w - decay * rate * mean / (1 - fast**step) / scale
 
 
-def steepest_coordinate(problem: Problem, w: Tensor, rate: Rate) -> Stream:
-    """Gradient descent that moves only the coordinate with the steepest slope."""
-    while True:
-        yield w
-        g = gradient(problem, w)
-        steepest = g.abs().argmax(-1, keepdim=True)
-        w = w.scatter_add(-1, steepest, -rate * g.gather(-1, steepest))
-
-
 def coordinate_descent(problem: LeastSquares, w: Tensor) -> Stream:
     """Greedy: the coordinate with the steepest slope goes to its own minimum."""
     curvature = problem.X.square().sum(1)

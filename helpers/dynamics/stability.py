@@ -47,29 +47,19 @@ def blow_up_rate(draws: Draws, tolerance: float = 1e-13) -> float:
 
 
 def linear_sgd(
-    X: Tensor,
-    start: Tensor,
-    rates: Tensor,
-    batch: int,
-    copies: int,
-    seed: int,
-    replace: bool = False,
+    X: Tensor, start: Tensor, rates: Tensor, batch: int, copies: int, seed: int
 ) -> Stream:
     """SGD on ½ mean (x·w)²: (rates, copies, features).
 
-    Copies differ in their batches; all rates see the same ones. Within a batch an
-    example may come twice where `replace` says so.
+    Copies differ in their batches; all rates see the same ones.
     """
     w = start.expand(len(rates), copies, -1)
     generator = torch.Generator().manual_seed(seed)
     step = rates.reshape(-1, 1, 1) / batch
     while True:
         yield w
-        if replace:
-            rows = X[torch.randint(len(X), (copies, batch), generator=generator)]
-        else:
-            order = torch.rand(copies, len(X), generator=generator)
-            rows = X[order.topk(batch).indices]
+        order = torch.rand(copies, len(X), generator=generator)
+        rows = X[order.topk(batch).indices]
         errors = torch.einsum("cbf,rcf->rcb", rows, w)
         w = w - step * torch.einsum("rcb,cbf->rcf", errors, rows)
 

@@ -8,10 +8,10 @@ the direction of them enters a step.
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.dials import BookError
+from helpers.dynamics.compiled import compiled
 
 Array = NDArray[np.float64]
 NORMS = ("l1", "l2", "linf", "spectral")
@@ -33,13 +33,12 @@ def far(
     """
     if norm not in NORMS:
         raise BookError(f"norm={norm!r} is unknown: choose {', '.join(NORMS)}")
-    Z, steps = np.asarray(Z, dtype=float), np.asarray(steps)
-    found = np.zeros((len(steps), len(Z), *Z.shape[-2:]))
+    Z, steps = _plain(Z, steps)
+    found = np.zeros((len(Z), len(steps), *Z.shape[-2:]))
     how = NORMS.index(norm), float(rate), float(power), float(momentum)
-    for number, examples in enumerate(Z):
-        flat = np.ascontiguousarray(examples.reshape(*examples.shape[:2], -1))
-        _follow(flat, steps, *how, found[:, number])
-    return found
+    for examples, way in zip(Z, found, strict=True):
+        _follow(examples.reshape(*examples.shape[:2], -1), steps, *how, way)
+    return found.swapaxes(0, 1)
 
 
 def factorised(
@@ -49,17 +48,20 @@ def factorised(
 
     Z as above; U and V, a pair for each problem, are where it starts.
     """
-    Z, steps = np.asarray(Z, dtype=float), np.asarray(steps)
-    found = np.zeros((len(steps), len(Z), *Z.shape[-2:]))
-    for number, each in enumerate(zip(Z, np.asarray(U), np.asarray(V), strict=True)):
-        examples, left, right = map(np.copy, each)
+    Z, steps = _plain(Z, steps)
+    found = np.zeros((len(Z), len(steps), *Z.shape[-2:]))
+    left, right = (np.asarray(part, dtype=float).copy() for part in (U, V))
+    for examples, *factors, way in zip(Z, left, right, found, strict=True):
         flat = examples.reshape(*examples.shape[:2], -1)
-        _follow_factors(flat, steps, rate, left, right, found[:, number])
-    return found
+        _follow_factors(flat, steps, float(rate), *factors, way)
+    return found.swapaxes(0, 1)
 
 
-# Kept on disk: the singular value decomposition takes seconds to compile.
-@njit(cache=True)
+def _plain(Z: ArrayLike, steps: Sequence[int]) -> tuple[Array, NDArray[np.int64]]:
+    return np.ascontiguousarray(Z, dtype=float), np.ascontiguousarray(steps, np.int64)
+
+
+@compiled
 def _follow(Z, steps, norm, rate, power, momentum, found):
     rows, columns = found.shape[1:]
     w, mean, pull = np.zeros(Z.shape[2]), np.zeros(Z.shape[2]), np.zeros(Z.shape[2])
@@ -85,7 +87,7 @@ def _follow(Z, steps, norm, rate, power, momentum, found):
             w += length * (left @ right).ravel()
 
 
-@njit(cache=True)
+@compiled
 def _follow_factors(Z, steps, rate, U, V, found):
     rows, columns = found.shape[1:]
     margins, pull, look = np.zeros(Z.shape[:2]), np.zeros(Z.shape[2]), 0
@@ -103,7 +105,7 @@ def _follow_factors(Z, steps, rate, U, V, found):
         V += length * right
 
 
-@njit(cache=True)
+@compiled
 def _pull(Z, w, margins, pull):
     """Minus the gradient, into `pull`, in units of e^−unit; returns the unit."""
     examples, rivals, features = Z.shape

@@ -1,5 +1,7 @@
 """MNIST, from one file that the reader has."""
 
+import zipfile
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +10,9 @@ import numpy as np
 from helpers import dials
 from helpers.dials import BookError
 from helpers.images.table import Images, table
+
+FINGERPRINTS = {"train": "d18cfd466eb143ac", "test": "a0863a96c44e5666"}
+UNREADABLE = OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error
 
 
 def mnist(split: str) -> Images:
@@ -18,11 +23,12 @@ def mnist(split: str) -> Images:
 @cache
 def _read(path: Path, split: str) -> Images:
     try:
-        with np.load(path) as found:
-            pixels, labels = found[f"x_{split}"], found[f"y_{split}"]
-    except (OSError, ValueError, KeyError):
-        raise BookError(
-            f"{path} is not there or not whole: put Keras's mnist.npz there, or set "
-            "BOOK_DATA"
-        ) from None
-    return table(pixels[:, None], labels, "MNIST")
+        with path.open("rb") as file, np.load(file) as found:
+            images = table(found[f"x_{split}"][:, None], found[f"y_{split}"], "MNIST")
+    except UNREADABLE:
+        what = "is not whole" if path.is_file() else "is not there"
+    else:
+        if images.fingerprint == FINGERPRINTS[split]:
+            return images
+        what = "holds other images than MNIST's"
+    raise BookError(f"{path} {what}: put Keras's mnist.npz there, or set BOOK_DATA")

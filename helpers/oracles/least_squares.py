@@ -73,8 +73,9 @@ def slowest_direction(X: ArrayLike) -> Array:
 
 def sharpness_in(X: ArrayLike, scale: ArrayLike) -> Array:
     """The largest curvature of ½‖Xw − y‖² where steps are divided by `scale`."""
-    stretched = np.asarray(X) / np.sqrt(scale)[..., None, :]
-    return np.linalg.norm(stretched, 2, axis=(-2, -1)) ** 2
+    X = np.asarray(X)
+    gram = X / np.asarray(scale)[..., None, :] @ np.swapaxes(X, -2, -1)
+    return np.linalg.eigvalsh(gram)[..., -1]
 
 
 def adam_edge(fast: float) -> float:

@@ -224,12 +224,3 @@ def test_adam_tells_by_what_its_steps_are_divided():
     found, scale = linear.after(stream, STEPS)
     assert torch.allclose(found, w.detach(), rtol=1e-9)
     assert torch.allclose(scale, square_mean.sqrt() + 1e-8, rtol=1e-9)
-
-
-def test_the_steepest_coordinate_alone_moves_by_its_slope():
-    g = linear.gradient(PROBLEM, START)
-    step = linear.after(linear.steepest_coordinate(PROBLEM, START, 0.1), 1) - START
-    steepest = g.abs().argmax(-1)
-    for moved, slopes, place in zip(step, g, steepest, strict=True):
-        assert moved.count_nonzero() == 1
-        assert moved[place] == pytest.approx(-0.1 * slopes[place].item())
