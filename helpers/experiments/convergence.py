@@ -1,7 +1,10 @@
 """How wide a network must be to fit any labels, and to do so as fast as promised."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
@@ -105,13 +108,101 @@ def lasting(widths: list[int], met: Tensor) -> int | None:
     return widths[first] if first < len(widths) else None
 
 
+SOFT = 0.25
+
+
+class Journey(NamedTuple):
+    """One descent for each seed, and what the kernel at its start foretells."""
+
+    path: wide.Path
+    kernel: Tensor  # at the start
+    labels: Tensor
+    kind: wide.Kind
+    rate: Tensor
+
+    @property
+    def least(self) -> Tensor:
+        return self.path.least[0]
+
+    def late_slope(self, least: Tensor | None = None) -> np.ndarray:
+        """Of log residual between 1e-5 and 1e-7, over rate × least eigenvalue."""
+        early, late = self.first_below(1e-5), self.first_below(1e-7)
+        fall = torch.log(self.at(self.path.residual, early))
+        fall = fall - torch.log(self.at(self.path.residual, late))
+        time = self.path.steps[late] - self.path.steps[early]
+        foretold = self.rate * (self.least if least is None else least)
+        return (fall / time / foretold).numpy()
+
+    def least_ratio(self) -> np.ndarray:
+        """Of gradient² to loss on the way, over twice the least eigenvalue."""
+        residual = self.path.residual
+        counts = residual > 1e-7 * residual[0]
+        ratio = self.path.ratio.where(counts, torch.inf)
+        return (ratio.amin(0) / self.least).numpy()
+
+    def kernel_moved(self) -> np.ndarray:
+        """As a share, when 1e-4 of the residual is left."""
+        return self.at(self.path.change, self.first_below(1e-4)).numpy()
+
+    def way(self) -> np.ndarray:
+        """Distance gone over that of the nearest fit of the linearised network."""
+        shortest = theory.shortest_way(self.kernel, self.labels) * self.kind.stretch
+        return self.path.distance[-1].numpy() / shortest
+
+    def detour(self) -> np.ndarray:
+        return (self.path.length[-1] / self.path.distance[-1]).numpy()
+
+    def frozen(self) -> np.ndarray:
+        """The residual if the kernel stayed as it is: (times, seeds)."""
+        values, vectors = np.linalg.eigh(self.kernel.numpy())
+        parts = (vectors.swapaxes(1, 2) @ self.labels.numpy()[..., None])[..., 0]
+        factor = 1 - self.rate.numpy()[:, None] * values
+        left = factor ** self.path.steps.numpy()[:, None, None] * parts
+        return np.linalg.norm(left, axis=-1)
+
+    def first_below(self, share: float) -> Tensor:
+        """The look at which so little of the residual is left, for each seed."""
+        below = self.path.residual < share * self.path.residual[0]
+        return below.int().argmax(0)
+
+    def at(self, what: Tensor, look: Tensor) -> Tensor:
+        return what.gather(0, look[None])[0]
+
+
+def journey(
+    problem: LeastSquares,
+    seeds: Iterable[int],
+    width: int,
+    softness: float = SOFT,
+    *,
+    signs: bool = True,
+    mean_field: bool = False,
+    speed: float = 1.0,
+    **how,
+) -> Journey:
+    """The first layer trained, at `speed` over the kernel's largest eigenvalue."""
+    start = hidden_weights(seeds, width, problem.X.shape[-1], signs=signs)
+    kind = wide.Kind(softness, "first", width**0.5 if mean_field else 1.0)
+    kernel = wide.kernel_at(problem.X, start, kind)
+    rate = speed / torch.linalg.eigvalsh(kernel)[:, -1]
+    path = wide.measured(problem, start, kind, rate, **how)
+    return Journey(path, kernel, problem.y, kind, rate)
+
+
+def digits_by_parity(seeds: Iterable[int], examples: int) -> LeastSquares:
+    """Images of 8×8, even ones to give 1, odd ones −1."""
+    images = load_split("digits", "train")
+    parity = 1 - 2 * (images.labels % 2)
+    return of_rows(seeds, images.pixels.flatten(1), parity, examples)
+
+
 NETWORKS = {
     "ReLU": {},
-    "soft": {"softness": 0.25},
+    "soft": {"softness": SOFT},
     "ReLU, one sign": {"signs": False},
-    "soft, one sign": {"softness": 0.25, "signs": False},
+    "soft, one sign": {"softness": SOFT, "signs": False},
     "ReLU, all layers": {"trained": "all"},
-    "soft, all layers": {"softness": 0.25, "trained": "all"},
+    "soft, all layers": {"softness": SOFT, "trained": "all"},
 }
 
 

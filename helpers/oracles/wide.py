@@ -41,8 +41,8 @@ def ends(kernel: ArrayLike) -> tuple[Array, Array]:
 
 def shortest_way(kernel: ArrayLike, residual: ArrayLike) -> Array:
     """How far the nearest fit of the linearised network is: √(rᵀK⁻¹r)."""
-    r = np.asarray(residual)
-    return np.sqrt((r * np.linalg.solve(kernel, r[..., None])[..., 0]).sum(-1))
+    K, r = np.asarray(kernel), np.asarray(residual)
+    return np.sqrt((r * np.linalg.solve(K, r[..., None])[..., 0]).sum(-1))
 
 
 def steps_promised(rate: ArrayLike, least: ArrayLike, loss: float) -> Array:
