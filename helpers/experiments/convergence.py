@@ -222,7 +222,7 @@ def sphere() -> list[Needed]:
 
 
 def digits() -> list[Needed]:
-    names = ["ReLU", "ReLU, one sign"]
+    names = ["ReLU", "ReLU, one sign", "soft", "soft, one sign"]
     return _sweep("digits", names, (20, 40, 80), with_rate=False)
 
 
