@@ -108,7 +108,7 @@ def measured(
     rate: Tensor,
     *,
     until: float = 1e-7,
-    at_most: int = 4000,
+    longest: int = 4000,
     every: int = 10,
 ) -> Path:
     """Until every seed's residual is so small a share, or so many steps."""
@@ -121,7 +121,7 @@ def measured(
             way = apart(before, start), length
             rows.append((torch.tensor(step), *_at(problem.X, first, state, kind), *way))
             left = rows[-1][1] / rows[0][1]
-            if step >= at_most or (left < until).all():
+            if step >= longest or (left < until).all():
                 return Path(*map(torch.stack, zip(*rows, strict=True)))
     raise AssertionError  # a descent has no end
 

@@ -212,7 +212,7 @@ def _sweep(
     seeds = tuple(dials.seeds(dials.at_scale(quick=3, laptop=10)))
     return [
         Needed(seeds, data, examples, **NETWORKS[name] | how)
-        for examples in dials.at_scale(quick=(5, 10), laptop=sizes)
+        for examples in dials.at_scale(quick=(10, 20), laptop=sizes)
         for name in networks
     ]
 

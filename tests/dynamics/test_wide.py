@@ -80,7 +80,7 @@ def test_a_soft_kink_is_an_average_of_relus():
 
 def test_what_is_measured_on_the_way():
     kind = wide.Kind(0.25)
-    path = wide.measured(PROBLEM, START, kind, RATE, until=0, at_most=20, every=5)
+    path = wide.measured(PROBLEM, START, kind, RATE, until=0, longest=20, every=5)
     states = wide.descent(PROBLEM, START, kind, RATE)
     weights = [next(states).weights for _ in range(21)]
     strides = [wide.apart(*pair) for pair in zip(weights[1:], weights, strict=False)]
@@ -97,7 +97,7 @@ def test_what_is_measured_on_the_way():
 
 def test_the_gradient_is_as_steep_as_the_ratio_says():
     kind = wide.Kind(0.25, "all")
-    path = wide.measured(PROBLEM, START, kind, RATE, until=0, at_most=0)
+    path = wide.measured(PROBLEM, START, kind, RATE, until=0, longest=0)
     into, out = (w.clone().requires_grad_() for w in START)
     X, y = PROBLEM
     at_start = outputs(*START, kind, X)
