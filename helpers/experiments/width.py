@@ -179,26 +179,124 @@ class LastLayer:
         return infinite_width.shortest_fit(kernel(X, X), kernel(Z, X), wanted)
 
 
-WIDTHS = (4, 8, 16, 32, 64, 128, 256, 1024, 4096)
+WIDTHS = 4, 8, 16, 32, 64, 128, 256, 1024, 4096
 TRIED = {4: (0.01, 0.03, 0.1), 8: (0.01, 0.03, 0.1), 16: (0.03, 0.1)}
 TRIED |= dict.fromkeys((64, 256, 1024), (0.1, 0.3)) | {4096: (0.03, 0.1)}
+RATE, SLOWER = 0.1, 0.03
+SLOW = {
+    "mnist": (4, 8),
+    "cifar10": (4, 16),
+    "digits": (),
+}  # widths that want the slower
+LESSON = Recipe(rate=0.05, epochs=10, batch=100, momentum=0.9, stop_accuracy=None)
 
 
-def task(dataset: str, **changed: float) -> Task:
-    """As it is in this chapter; at `quick` scale the embedded digits stand for both."""
+def task(dataset: str, noise: float = 0.0, teacher: bool = False) -> Task:
+    """As it is in this chapter; at `quick` scale the embedded digits stand for all."""
     side, examples = dials.at_scale(
         quick=(8, 300),
         laptop=(10, 2000 if dataset == "mnist" else 1000),
         paper=(10, 50_000 if dataset == "mnist" else 40_000),
     )
-    return Task(
-        dials.at_scale(quick="digits", laptop=dataset), side, examples, **changed
-    )
+    dataset = dials.at_scale(quick="digits", laptop=dataset)
+    lesson = {"taught": 4, "teaching": LESSON} if teacher else {}
+    return Task(dataset, side, examples, noise, **lesson)
 
 
-def until_it_fits(rate: float, **changed: float) -> Recipe:
+def widths(least: int = 4, most: int = 4096) -> list[int]:
+    all_widths = dials.at_scale(quick=(4, 32, 256), laptop=WIDTHS)
+    return [width for width in all_widths if least <= width <= most]
+
+
+def seeds() -> tuple[int, ...]:
+    return tuple(dials.seeds(dials.at_scale(quick=3, laptop=5)))
+
+
+def until_it_fits(rate: float) -> Recipe:
     epochs = dials.at_scale(quick=100, laptop=500)
-    return Recipe(rate=rate, epochs=epochs, batch=100, momentum=0.9, **changed)
+    return Recipe(rate=rate, epochs=epochs, batch=100, momentum=0.9)
+
+
+def usual(own: Task, width: int, **changed: Recipe) -> Trained:
+    """With the rate of its width, and until it fits."""
+    rate = SLOWER if width in SLOW[own.dataset] else RATE
+    how = {"recipe": until_it_fits(rate)} | changed
+    return Trained(seeds=seeds(), task=own, width=width, **how)
+
+
+def unscaled(own: Task, width: int) -> Trained:
+    """Weights out of the units begin within ±10, whatever the width.
+
+    The gradient grows with the width and with the square of these weights, and the rate
+    falls as it grows.
+    """
+    recipe = until_it_fits(1 / (100 * width))
+    return Trained(seeds=seeds(), task=own, width=width, recipe=recipe, out=10.0)
+
+
+def kinds(dataset: str) -> list[Task]:
+    """True labels, some of them wrong, and those of a network with four units."""
+    return [task(dataset), task(dataset, noise=0.05), task(dataset, teacher=True)]
+
+
+def mnist_widths() -> list[Trained]:
+    return [usual(own, width) for own in kinds("mnist") for width in widths()]
+
+
+def cifar10_widths() -> list[Trained]:
+    return [usual(own, width) for own in kinds("cifar10") for width in widths()]
+
+
+def unscaled_start() -> list[Trained]:
+    clean, noisy, taught = kinds("mnist")
+    few = [width for width in widths(32) if width != 128]
+    return [
+        *(unscaled(clean, width) for width in widths(16)),
+        *(unscaled(own, width) for own in (noisy, taught) for width in few),
+        *(unscaled(task("cifar10"), width) for width in few),
+    ]
+
+
+def more_noise() -> list[Trained]:
+    """A fifth of the labels drawn anew; and all of them, for the norms."""
+    fifth, random = task("mnist", noise=0.2), task("mnist", noise=1.0)
+    return [
+        *(usual(fifth, width) for width in widths(most=1024)),
+        *(usual(random, width) for width in widths(256, 1024)),
+    ]
+
+
+def decay() -> list[Trained]:
+    """As many epochs for every width, with weight decay and without, fitted or not."""
+    epochs = dials.at_scale(quick=20, laptop=100)
+    recipe = Recipe(RATE, epochs, batch=100, momentum=0.9, stop_accuracy=None)
+    chosen = dials.at_scale(quick=(4, 32, 256), laptop=(16, 64, 256, 1024))
+    return [
+        usual(own, width, recipe=replace(recipe, weight_decay=strength))
+        for own in (task("mnist"), task("mnist", noise=0.2))
+        for strength in (0.0, 0.003)
+        for width in chosen
+    ]
+
+
+def slower() -> list[Trained]:
+    """The wide ones at a third of their rate."""
+    recipe = until_it_fits(SLOWER)
+    return [usual(task("mnist"), w, recipe=recipe) for w in widths(256)]
+
+
+def last_layer() -> list[LastLayer]:
+    clean, noisy = task("mnist"), task("mnist", noise=0.05)
+    more = dials.at_scale(quick=[], laptop=[512, 2048])
+    limits = [clean, noisy, task("cifar10")]
+    return [
+        *(
+            LastLayer(seeds=seeds(), task=own, both_layers=both)
+            for own in limits
+            for both in (False, True)
+        ),
+        *(LastLayer(seeds=seeds(), task=noisy, width=w) for w in widths() + more),
+    ]
 
 
 def rates() -> list[Trained]:
@@ -217,4 +315,13 @@ def rates() -> list[Trained]:
     ]
 
 
-SWEEPS = {"rates": rates}
+SWEEPS = {
+    "mnist": mnist_widths,
+    "unscaled start": unscaled_start,
+    "last layer": last_layer,
+    "more noise": more_noise,
+    "cifar10": cifar10_widths,
+    "decay": decay,
+    "slower": slower,
+    "rates": rates,
+}
