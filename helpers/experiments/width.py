@@ -192,11 +192,12 @@ LESSON = Recipe(rate=0.05, epochs=10, batch=100, momentum=0.9, stop_accuracy=Non
 
 
 def task(dataset: str, noise: float = 0.0, teacher: bool = False) -> Task:
-    """As it is in this chapter; at `quick` scale the embedded digits stand for all."""
+    """As it is in this chapter; at `quick` the embedded digits stand for both."""
+    larger = dataset == "mnist"
     side, examples = dials.at_scale(
-        quick=(8, 300),
-        laptop=(10, 2000 if dataset == "mnist" else 1000),
-        paper=(10, 50_000 if dataset == "mnist" else 40_000),
+        quick=(8 if larger else 4, 300),
+        laptop=(10, 2000 if larger else 1000),
+        paper=(10, 50_000 if larger else 40_000),
     )
     dataset = dials.at_scale(quick="digits", laptop=dataset)
     lesson = {"taught": 4, "teaching": LESSON} if teacher else {}
@@ -213,7 +214,7 @@ def seeds() -> tuple[int, ...]:
 
 
 def until_it_fits(rate: float) -> Recipe:
-    epochs = dials.at_scale(quick=100, laptop=500)
+    epochs = dials.at_scale(quick=120, laptop=500)
     return Recipe(rate=rate, epochs=epochs, batch=100, momentum=0.9)
 
 
@@ -248,12 +249,16 @@ def cifar10_widths() -> list[Trained]:
 
 
 def unscaled_start() -> list[Trained]:
+    """The true labels of MNIST at every width, the rest at three."""
     clean, noisy, taught = kinds("mnist")
-    few = [width for width in widths(32) if width != 128]
+    few = dials.at_scale(quick=(32, 256), laptop=(64, 256, 1024))
     return [
         *(unscaled(clean, width) for width in widths(16)),
-        *(unscaled(own, width) for own in (noisy, taught) for width in few),
-        *(unscaled(task("cifar10"), width) for width in few),
+        *(
+            unscaled(own, width)
+            for own in (noisy, taught, task("cifar10"))
+            for width in few
+        ),
     ]
 
 
@@ -270,7 +275,7 @@ def decay() -> list[Trained]:
     """As many epochs for every width, with weight decay and without, fitted or not."""
     epochs = dials.at_scale(quick=20, laptop=100)
     recipe = Recipe(RATE, epochs, batch=100, momentum=0.9, stop_accuracy=None)
-    chosen = dials.at_scale(quick=(4, 32, 256), laptop=(16, 64, 256, 1024))
+    chosen = dials.at_scale(quick=(4, 32, 128), laptop=(16, 64, 256, 1024))
     return [
         usual(own, width, recipe=replace(recipe, weight_decay=strength))
         for own in (task("mnist"), task("mnist", noise=0.2))
@@ -317,11 +322,11 @@ def rates() -> list[Trained]:
 
 SWEEPS = {
     "mnist": mnist_widths,
-    "unscaled start": unscaled_start,
-    "last layer": last_layer,
-    "more noise": more_noise,
     "cifar10": cifar10_widths,
+    "last layer": last_layer,
     "decay": decay,
+    "more noise": more_noise,
+    "unscaled start": unscaled_start,
     "slower": slower,
     "rates": rates,
 }
