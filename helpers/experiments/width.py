@@ -249,11 +249,11 @@ def cifar10_widths() -> list[Trained]:
 
 
 def unscaled_start() -> list[Trained]:
-    """The true labels of MNIST at every width, the rest at three."""
+    """The true labels of MNIST at every width up to 1,024, the rest at three."""
     clean, noisy, taught = kinds("mnist")
     few = dials.at_scale(quick=(32, 256), laptop=(64, 256, 1024))
     return [
-        *(unscaled(clean, width) for width in widths(16)),
+        *(unscaled(clean, width) for width in widths(16, 1024)),
         *(
             unscaled(own, width)
             for own in (noisy, taught, task("cifar10"))
@@ -266,8 +266,8 @@ def more_noise() -> list[Trained]:
     """A fifth of the labels drawn anew; and all of them, for the norms."""
     fifth, random = task("mnist", noise=0.2), task("mnist", noise=1.0)
     return [
-        *(usual(fifth, width) for width in widths(most=1024)),
-        *(usual(random, width) for width in widths(256, 1024)),
+        *(usual(fifth, width) for width in widths(most=256)),
+        usual(random, dials.at_scale(quick=256, laptop=1024)),
     ]
 
 
