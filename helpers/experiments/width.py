@@ -23,7 +23,6 @@ from helpers.training.path_norms import path_norms
 from helpers.training.recipe import Recipe
 
 Row = dict[str, float]
-CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Task:
     def train_set(self, seed: int) -> Examples:
         own = self.labelled(subset(self.sources()[0], self.examples, seed))
         draw = Generator().manual_seed(seed)
-        drawn = random_labels(own.targets, CLASSES, self.noise, draw)
+        drawn = random_labels(own.targets, 10, self.noise, draw)
         return Examples(own.inputs, drawn)
 
     def test_set(self) -> Examples:
@@ -92,7 +91,7 @@ def hidden_layer(pixels: int, width: int, seed: int, out: float = 0) -> nn.Seque
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers = nn.Linear(pixels, width), nn.ReLU(), nn.Linear(width, CLASSES)
+        layers = nn.Linear(pixels, width), nn.ReLU(), nn.Linear(width, 10)
     if out:
         with torch.no_grad():
             layers[2].weight *= out * width**0.5
@@ -168,7 +167,7 @@ class LastLayer:
         ]
 
     def said(self, own: Examples, new: Examples, seed: int) -> np.ndarray:
-        wanted = np.eye(CLASSES)[own.targets]
+        wanted = np.eye(10)[own.targets]
         X, Z = own.inputs.double(), new.inputs.double()
         if self.width:
             first = hidden_layer(X.shape[1], self.width, seed)[:2].double()
@@ -309,7 +308,7 @@ def rates() -> list[Trained]:
     tried = dials.at_scale(quick={32: (0.1,)}, laptop=TRIED)
     return [
         Trained(
-            seeds=(100, 101),
+            seeds=tuple(100 + seed for seed in dials.seeds(2)),
             task=task(dataset),
             width=width,
             recipe=until_it_fits(rate),
