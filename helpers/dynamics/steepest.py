@@ -34,12 +34,12 @@ def far(
     if norm not in NORMS:
         raise BookError(f"norm={norm!r} is unknown: choose {', '.join(NORMS)}")
     Z, steps = np.asarray(Z, dtype=float), np.asarray(steps)
-    found = np.zeros((len(steps), len(Z), *Z.shape[-2:]))
+    found = np.zeros((len(Z), len(steps), *Z.shape[-2:]))
     how = NORMS.index(norm), float(rate), float(power), float(momentum)
-    for number, examples in enumerate(Z):
+    for examples, ends in zip(Z, found, strict=True):
         flat = np.ascontiguousarray(examples.reshape(*examples.shape[:2], -1))
-        _follow(flat, steps, *how, found[:, number])
-    return found
+        _follow(flat, steps, *how, ends)
+    return found.swapaxes(0, 1)
 
 
 def factorised(
@@ -50,12 +50,13 @@ def factorised(
     Z as above; U and V, a pair for each problem, are where it starts.
     """
     Z, steps = np.asarray(Z, dtype=float), np.asarray(steps)
-    found = np.zeros((len(steps), len(Z), *Z.shape[-2:]))
-    for number, each in enumerate(zip(Z, np.asarray(U), np.asarray(V), strict=True)):
+    found = np.zeros((len(Z), len(steps), *Z.shape[-2:]))
+    starts = np.asarray(U), np.asarray(V)
+    for *each, ends in zip(Z, *starts, found, strict=True):
         examples, left, right = map(np.copy, each)
         flat = examples.reshape(*examples.shape[:2], -1)
-        _follow_factors(flat, steps, rate, left, right, found[:, number])
-    return found
+        _follow_factors(flat, steps, rate, left, right, ends)
+    return found.swapaxes(0, 1)
 
 
 # Kept on disk: the singular value decomposition takes seconds to compile.
