@@ -233,3 +233,13 @@ def test_the_steepest_coordinate_alone_moves_by_its_slope():
     for moved, slopes, place in zip(step, g, steepest, strict=True):
         assert moved.count_nonzero() == 1
         assert moved[place] == pytest.approx(-0.1 * slopes[place].item())
+
+
+def test_adagrad_with_one_sum_is_gradient_descent_at_a_falling_rate():
+    w, total = START, torch.full_like(START[..., :1], 0.3)
+    for _ in range(STEPS):
+        g = linear.gradient(PROBLEM, w)
+        total = total + g.square().sum(-1, keepdim=True)
+        w = w - 0.1 * g / total.sqrt()
+    one = linear.adagrad(PROBLEM, START, 0.1, initial=0.3, shared=True)
+    assert torch.allclose(linear.after(one, STEPS), w, rtol=1e-9)
