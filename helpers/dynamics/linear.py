@@ -132,13 +132,23 @@ def preconditioned(problem: Problem, w: Tensor, rate: Rate, metric: Tensor) -> S
         w = w - rate * metric * gradient(problem, w)
 
 
-def adagrad(problem: Problem, w: Tensor, rate: Rate, initial: Rate = 1e-20) -> Stream:
-    """What it sums begins at `initial`: nearly nought, as 0/0 must not occur."""
+def adagrad(
+    problem: Problem,
+    w: Tensor,
+    rate: Rate,
+    initial: Rate = 1e-20,
+    *,
+    shared: bool = False,
+) -> Stream:
+    """What it sums begins at `initial`: nearly nought, as 0/0 must not occur.
+
+    Each feature has a sum of its own; if `shared`, all have one.
+    """
     total = torch.zeros_like(w) + initial
     while True:
         yield w
         g = gradient(problem, w)
-        total = total + g**2
+        total = total + (_square(g) if shared else g**2)
         w = w - rate * g / total.sqrt()
 
 

@@ -50,7 +50,7 @@ def entropy_on_simplex() -> Mirror:
 
 
 def mirror_descent(
-    problem: Problem, w: Tensor, rate: Rate, mirror: Mirror, momentum: float = 0
+    problem: Problem, w: Tensor, rate: Rate, mirror: Mirror, momentum: Rate = 0
 ) -> Stream:
     """With `momentum`, it is that of the dual weights."""
     dual = mirror.to_dual(w)
@@ -60,6 +60,39 @@ def mirror_descent(
         ahead = dual + momentum * (dual - before) - rate * gradient(problem, w)
         before, dual = dual, ahead
         w = mirror.to_primal(dual)
+
+
+def kept_mirror_descent(
+    problem: Problem, w: Tensor, rate: Rate, mirror: Mirror, G: Tensor
+) -> Stream:
+    """Mirror descent that keeps G w, (seeds, equations), at what it is at the start.
+
+    Each step adds the multiples of G's rows to the dual weights that restore it: the
+    nearest point to a potential, found by Newton's method.
+    """
+    dual, kept = mirror.to_dual(w), _times(G, w)
+    while True:
+        yield w
+        dual = dual - rate * gradient(problem, w)
+        w = mirror.to_primal(dual)
+        for _ in range(20):
+            lost = _times(G, w) - kept
+            if lost.abs().max() < 1e-14:
+                break
+            bend = G / mirror.curvature(w).unsqueeze(-2) @ G.mT
+            dual = dual - _times(G.mT, torch.linalg.solve(bend, lost))
+            w = mirror.to_primal(dual)
+
+
+def shortest_way_back(
+    problem: Problem, w: Tensor, rate: Rate, mirror: Mirror, G: Tensor
+) -> Stream:
+    """The same, but for how G w is restored: by the shortest step of the weights."""
+    back, kept = torch.linalg.pinv(G), _times(G, w)
+    while True:
+        yield w
+        w = mirror.to_primal(mirror.to_dual(w) - rate * gradient(problem, w))
+        w = w - _times(back, _times(G, w) - kept)
 
 
 def stochastic_mirror_descent(
@@ -106,3 +139,7 @@ def steepest_descent(problem: Problem, w: Tensor, rate: Rate, order: float) -> S
         size = torch.linalg.vector_norm(g, dual, -1, keepdim=True)
         share = g / size.clamp_min(1e-300)
         w = w - rate * size * share.sign() * share.abs() ** (dual - 1)
+
+
+def _times(matrix: Tensor, v: Tensor) -> Tensor:
+    return (matrix @ v.unsqueeze(-1)).squeeze(-1)

@@ -216,6 +216,22 @@ def log_loss(Z: ArrayLike, w: ArrayLike) -> Array:
     return np.logaddexp.reduce(each, axis=-1)
 
 
+def first_at(Z: ArrayLike, path: ArrayLike, log_losses: ArrayLike) -> Array:
+    """Where paths, (looks, …, problems, features), first have each problem's loss.
+
+    Between two looks they are taken to be straight, and so is the loss's logarithm.
+    """
+    path = np.asarray(path)
+    logs = log_loss(Z, path)
+    low = (logs <= log_losses).argmax(0)[None]
+    if low.min() == 0:
+        raise ValueError("a path begins below this loss, or never reaches it")
+    before, after = (np.take_along_axis(logs, i, 0) for i in (low - 1, low))
+    share = ((before - log_losses) / (before - after))[..., None]
+    start, end = (np.take_along_axis(path, i[..., None], 0) for i in (low - 1, low))
+    return (start + share * (end - start))[0]
+
+
 def _shortest_separator(Z: Array) -> tuple[Array, Array]:
     from scipy.optimize import nnls
 

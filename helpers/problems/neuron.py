@@ -10,10 +10,17 @@ from helpers.problems.linear import LeastSquares, _normal
 
 
 def one_zero(
-    scales: Iterable[float], direction: tuple[float, ...] = (0, 1, 1)
+    scales: Iterable[float],
+    direction: tuple[float, ...] = (0, 1, 1),
+    second: tuple[float, ...] = (4, 2, 0),
 ) -> LeastSquares:
-    """Two positive labels fix (5, −1, ·); scale × direction has the label zero."""
-    positive = [[3, -1, 0], [4, 2, 0]]
+    """Two positive labels fix (5, −1, ·); scale × direction has the label zero.
+
+    `direction` may have more features than three, and a `second` example with its
+    label of 18 fixes another point.
+    """
+    beyond = [0] * (len(direction) - 3)
+    positive = [[3, -1, 0, *beyond], [*second, *beyond]]
     rows = [[*positive, [scale * z for z in direction]] for scale in scales]
     return _table(rows, [[16, 18, 0]] * len(rows))
 

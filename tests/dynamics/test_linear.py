@@ -224,3 +224,13 @@ def test_adam_tells_by_what_its_steps_are_divided():
     found, scale = linear.after(stream, STEPS)
     assert torch.allclose(found, w.detach(), rtol=1e-9)
     assert torch.allclose(scale, square_mean.sqrt() + 1e-8, rtol=1e-9)
+
+
+def test_adagrad_with_one_sum_is_gradient_descent_at_a_falling_rate():
+    w, total = START, torch.full_like(START[..., :1], 0.3)
+    for _ in range(STEPS):
+        g = linear.gradient(PROBLEM, w)
+        total = total + g.square().sum(-1, keepdim=True)
+        w = w - 0.1 * g / total.sqrt()
+    one = linear.adagrad(PROBLEM, START, 0.1, initial=0.3, shared=True)
+    assert torch.allclose(linear.after(one, STEPS), w, rtol=1e-9)

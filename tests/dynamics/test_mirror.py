@@ -104,3 +104,39 @@ def test_the_steepest_step_is_the_best_there_is(order):
     for slope, v in zip(g, step.numpy(), strict=True):
         best = minimize(cost, -0.1 * slope, args=(slope,), tol=1e-12)
         assert cost(v, slope) <= best.fun + 1e-9
+
+
+KEPT = problems.least_squares(range(9, 12), 2, 7).X
+
+
+def test_kept_steps_are_projections_in_divergence():
+    """The nearest point to the potential that keeps G w, by a general solver."""
+    its, potential = POTENTIALS["hypentropy"]
+    w = linear.after(mirror.kept_mirror_descent(PROBLEM, START, 0.2, its, KEPT), 1)
+    dual = its.to_dual(START) - 0.2 * linear.gradient(PROBLEM, START)
+    for G, begin, aim, found in zip(KEPT, START, dual, w, strict=True):
+
+        def divergence(v, aim=aim):
+            v = torch.from_numpy(v)
+            return float(potential(v) - aim @ v), (its.to_dual(v) - aim).numpy()
+
+        kept = {
+            "type": "eq",
+            "fun": lambda v, G=G, b=begin: G.numpy() @ (v - b.numpy()),
+            "jac": lambda v, G=G: G.numpy(),
+        }
+        answer = minimize(
+            divergence, begin, jac=True, constraints=kept, options={"ftol": 1e-15}
+        )
+        assert np.allclose(found, answer.x, atol=1e-6)
+
+
+@pytest.mark.parametrize("way", [mirror.kept_mirror_descent, mirror.shortest_way_back])
+def test_with_the_square_what_is_kept_is_projected_gradient_descent(way):
+    square, w = mirror.power(2), START
+    across = torch.eye(7, dtype=torch.float64) - torch.linalg.pinv(KEPT) @ KEPT
+    for _ in range(5):
+        step = linear.gradient(PROBLEM, w).unsqueeze(-1)
+        w = w - 0.1 * (across @ step).squeeze(-1)
+    found = linear.after(way(PROBLEM, START, 0.1, square, KEPT), 5)
+    torch.testing.assert_close(found, w)

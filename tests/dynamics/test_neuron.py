@@ -8,7 +8,7 @@ from scipy.linalg import expm
 from helpers.dials import BookError
 from helpers.dynamics import linear, neuron
 from helpers.problems.linear import LeastSquares, random_start
-from helpers.problems.neuron import hidden_start, random_labels
+from helpers.problems.neuron import detour, hidden_start, random_labels
 
 SEEDS = range(4)
 PROBLEM = random_labels(SEEDS, 3, 2, 6)
@@ -103,3 +103,12 @@ def test_euler_is_gradient_descent():
 def test_heun_is_exact_to_second_order():
     steps = neuron.heun(lambda w: -w, np.array([1.0]), 0.1)
     assert linear.after(steps, 3)[0] == pytest.approx((1 - 0.1 + 0.1**2 / 2) ** 3)
+
+
+def test_the_scale_that_turns_the_end_by_an_eighth_of_half_a_turn():
+    """The number that the chapter quotes is a root of its equation."""
+    scales = [11.518747173446 * factor for factor in (0.999, 1, 1.001)]
+    ends = neuron.from_zero(detour(scales), neuron.leaky(0), 30)[0, :, 2]
+    below, here, above = ends - np.tan(np.pi / 8)
+    assert abs(here) < 1e-9
+    assert below * above < 0

@@ -174,3 +174,21 @@ def test_the_logistic_risk_is_the_mean_loss_of_many_new_examples():
     assert own < found.min()
     nothing = separable.logistic_risk(0 * directions, task.signal[0], task.spread)
     assert nothing == pytest.approx(np.log(2))
+
+
+def test_where_a_path_first_has_a_loss():
+    """On a straight way, by a root finder; the looks lie close."""
+    from scipy.optimize import brentq
+
+    reach = np.linspace(0, 4, 2001)
+    unit = BEST.w / np.linalg.norm(BEST.w, axis=-1, keepdims=True)
+    path = reach[:, None, None, None] * np.stack([unit, 2 * unit])
+    aims = np.array([-1.0, -2, -3, -1.5])
+    found = separable.first_at(Z, path, aims)
+    for z, u, aim, ends in zip(Z, unit, aims, found.swapaxes(0, 1), strict=True):
+        far = brentq(
+            lambda r, z=z, u=u, aim=aim: separable.log_loss(z, r * u) - aim, 0, 8
+        )
+        assert np.allclose(ends, far * u, atol=1e-5)
+    with pytest.raises(ValueError, match="never reaches"):
+        separable.first_at(Z, path, aims - 1000)

@@ -36,6 +36,19 @@ def test_the_zero_example_in_another_direction():
     assert not torch.allclose(relu(problem, [5, -1, 0]), problem.y)
 
 
+def test_the_zero_example_in_four_features():
+    problem = neuron.one_zero(SCALES, (0, 1, 1, 1))
+    assert problem.X.shape == (2, 3, 4)
+    assert torch.allclose(relu(problem, [5, -1, 0.5, 0.5]), problem.y)
+    assert not torch.allclose(relu(problem, [5, -1, 0.5, 1]), problem.y)
+
+
+def test_another_second_example():
+    problem = neuron.one_zero(SCALES, second=(4, 1, 0))
+    assert problem.X[:, 1].tolist() == [[4, 1, 0]] * 2
+    assert problem.y[:, 1].tolist() == [18, 18]
+
+
 @pytest.mark.parametrize("degrees", [0, 22.5, 180])
 def test_turned_and_scaled_weights_fit_the_turned_and_scaled_problem(degrees):
     angle = math.radians(degrees)
