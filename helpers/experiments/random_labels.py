@@ -366,26 +366,25 @@ def too_narrow() -> list[Fit]:
     epochs, width = dials.at_scale(quick=(10, 2), laptop=(30, 8))
     how = {"width": width, "epochs": epochs, "check_every": epochs}
     few = [run for some in TASKS for run in fits(MLP, some, seeds=5, **how)]
-    return few + fits(MLP, {"corrupted": 1.0}, sizes(CNN)[-1], **how)
+    return few + fits(MLP, {"corrupted": 1.0}, sizes()[-1], **how)
 
 
-def sizes(network: str) -> tuple[int, ...]:
+def sizes() -> tuple[int, ...]:
     """Numbers of images, apart from the usual one."""
-    many = {MLP: (1000, 2000, 10_000, 20_000), CNN: (1000, 2000, 10_000)}
-    return dials.at_scale(quick=(50, 200), laptop=many[network])
+    return dials.at_scale(quick=(50, 200), laptop=(1000, 2000, 10_000))
 
 
 def numbers_of_images(network: str, inputs: str = "true") -> list[Fit]:
     return [
         run
-        for count in sizes(network)
+        for count in sizes()
         for share in (0.0, 1.0)
         for run in fits(network, {"inputs": inputs, "corrupted": share}, count)
     ]
 
 
 def numbers_of_noise_images() -> list[Fit]:
-    ends = sizes(MLP)[0], sizes(MLP)[-1]
+    ends = sizes()[0], sizes()[-1]
     noise = numbers_of_images(MLP, "gaussian")
     return [run for run in noise if run.task.examples in ends]
 
@@ -393,47 +392,55 @@ def numbers_of_noise_images() -> list[Fit]:
 def all_images() -> list[Fit]:
     """All fifty thousand, once; at `paper` the source's networks, three times."""
     kinds = dials.at_scale(
-        quick=(MLP,),
-        laptop=(MLP, CNN, "3 hidden layers", "inception", "vgg16"),
-        paper=("inception", MLP, "3 hidden layers"),
+        quick=(), laptop=WIDTHS, paper=("inception", MLP, "3 hidden layers")
     )
-    count = dials.at_scale(quick=400, laptop=50_000)
     seeds = dials.at_scale(quick=1, laptop=1, paper=3)
     return [
         run
         for net in kinds
         for share in (0.0, 1.0)
-        for run in fits(net, {"corrupted": share}, count, seeds)
+        for run in fits(net, {"corrupted": share}, 50_000, seeds)
     ]
 
 
+def convolutional() -> list[Fit]:
+    """All of the above for a CNN: what two cores have not carried yet."""
+    if dials.read().scale == "quick":
+        return []
+    every = labels_and_pixels(CNN), corrupted_labels(CNN), numbers_of_images(CNN)
+    return [run for some in every for run in some]
+
+
 def source_networks() -> list[Fit]:
-    """A narrow one of the source's convolutional networks, and its deeper MLP."""
+    """Narrow ones of the source, and its deeper MLP, on five thousand images."""
+    kinds = dials.at_scale(quick=(), laptop=("3 hidden layers", "inception", "vgg16"))
     return [
         run
-        for net in ("3 hidden layers", "inception")
+        for net in kinds
         for share in (0.0, 1.0)
         for run in fits(net, {"corrupted": share}, seeds=1)
     ]
 
 
 def regularisers() -> list[Fit]:
-    """Each by itself, on random labels and on true ones."""
-    count = dials.at_scale(quick=100, laptop=2000)
+    """Each by itself, on random labels and on true ones, until 99 % are known."""
+    count, epochs = dials.at_scale(quick=(100, 20), laptop=(2000, 100))
+    until = {"stop_accuracy": 0.99, "epochs": epochs}
     return [
         run
         for name, how in REGULARISERS.items()
         for share in (1.0, 0.0)
         if share or name != "too much decay"
-        for run in fits(CNN, {"corrupted": share}, count, **how)
+        for run in fits(MLP, {"corrupted": share}, count, **until | how)
     ]
 
 
 REGULARISERS = {
-    "decay": {"weight_decay": 5e-4, "epochs": 60},
-    "dropout": {"dropout": 0.5, "epochs": 60},
+    "nothing": {},
+    "decay": {"weight_decay": 5e-4},
+    "dropout": {"dropout": 0.5},
+    "augmentation": {"augment": True},
     "too much decay": {"weight_decay": 5e-2, "epochs": 30, "check_every": 30},
-    "augmentation": {"augment": True, "epochs": 60, "check_every": 10},
 }
 
 
@@ -446,11 +453,18 @@ def pre_training() -> list[Transfer]:
         {"images": "these"},
         {"epochs": 3, "stop_accuracy": None, "check_every": 3},
     )
-    return [run for net in (MLP, CNN) for arm in arms for run in transfers(net, **arm)]
+    return [run for arm in arms for run in transfers(MLP, **arm)]
+
+
+def pre_training_cnn() -> list[Transfer]:
+    """As small a CNN, and as few images, as in the chapter on bad minima."""
+    arms = {"before": False}, {}, {"kept": "norms only"}
+    return [run for arm in arms for run in transfers(CNN, seeds=3, **arm)]
 
 
 def transfers(
     network: str,
+    seeds: int = 5,
     before: bool = True,
     images: str = "others",
     kept: str = "all",
@@ -458,15 +472,14 @@ def transfers(
 ) -> list[Transfer]:
     """`changes` are those of the recipe by which random labels are learnt."""
     count, sample = dials.at_scale(quick=(60, 100), laptop=(1000, 2000))
-    width = dials.at_scale(quick=4, laptop=16)
-    width = dials.at_scale(**WIDTHS[MLP]) if network == MLP else width
+    narrow = dials.at_scale(quick=4, laptop=16)
+    width = narrow if network == CNN else dials.at_scale(**WIDTHS[network])
     then = recipe(network)
     how = replace(then, **changes) if before else None
-    tasks = [
-        task(seed, count) for seed in dials.seeds(dials.at_scale(quick=2, laptop=5))
-    ]
+    seeds = dials.seeds(dials.at_scale(quick=2, laptop=seeds))
     return [
-        Transfer(one, network, width, how, then, images, kept, sample) for one in tasks
+        Transfer(task(seed, count), network, width, how, then, images, kept, sample)
+        for seed in seeds
     ]
 
 
@@ -487,14 +500,13 @@ SWEEPS = {
     "corrupted labels, MLP": partial(corrupted_labels, MLP),
     "corrupted noise": corrupted_noise,
     "too narrow": too_narrow,
+    "pre-training, MLP": pre_training,
+    "pre-training, CNN": pre_training_cnn,
     "learnt first": learnt_first,
-    "labels and pixels, CNN": partial(labels_and_pixels, CNN),
     "numbers of images, MLP": partial(numbers_of_images, MLP),
     "numbers of noise images": numbers_of_noise_images,
     "regularisers": regularisers,
-    "numbers of images, CNN": partial(numbers_of_images, CNN),
+    "convolutional": convolutional,
     "source's networks": source_networks,
-    "pre-training": pre_training,
-    "corrupted labels, CNN": partial(corrupted_labels, CNN),
     "all images": all_images,
 }
