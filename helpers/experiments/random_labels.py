@@ -422,13 +422,13 @@ def source_networks() -> list[Fit]:
     ]
 
 
-def regularisers() -> list[Fit]:
+def regularisers(chosen: dict[str, dict]) -> list[Fit]:
     """Each by itself, on random labels and on true ones, until 99 % are known."""
     count, epochs = dials.at_scale(quick=(100, 20), laptop=(2000, 100))
     until = {"stop_accuracy": 0.99, "epochs": epochs}
     return [
         run
-        for name, how in REGULARISERS.items()
+        for name, how in chosen.items()
         for share in (1.0, 0.0)
         if share or name != "too much decay"
         for run in fits(MLP, {"corrupted": share}, count, **until | how)
@@ -439,7 +439,6 @@ REGULARISERS = {
     "nothing": {},
     "decay": {"weight_decay": 5e-4},
     "dropout": {"dropout": 0.5},
-    "augmentation": {"augment": True},
     "too much decay": {"weight_decay": 5e-2, "epochs": 30, "check_every": 30},
 }
 
@@ -505,7 +504,8 @@ SWEEPS = {
     "learnt first": learnt_first,
     "numbers of images, MLP": partial(numbers_of_images, MLP),
     "numbers of noise images": numbers_of_noise_images,
-    "regularisers": regularisers,
+    "regularisers": partial(regularisers, REGULARISERS),
+    "augmentation": partial(regularisers, {"augmentation": {"augment": True}}),
     "convolutional": convolutional,
     "source's networks": source_networks,
     "all images": all_images,
