@@ -406,11 +406,10 @@ def all_images() -> list[Fit]:
 
 
 def convolutional() -> list[Fit]:
-    """All of the above for a CNN: what two cores have not carried yet."""
+    """Shares and numbers for a CNN: what two cores have not carried yet."""
     if dials.read().scale == "quick":
         return []
-    every = labels_and_pixels(CNN), corrupted_labels(CNN), numbers_of_images(CNN)
-    return [run for some in every for run in some]
+    return corrupted_labels(CNN) + numbers_of_images(CNN)
 
 
 def source_networks() -> list[Fit]:
@@ -506,6 +505,7 @@ SWEEPS = {
     "learnt first": learnt_first,
     "numbers of images, MLP": partial(numbers_of_images, MLP),
     "numbers of noise images": numbers_of_noise_images,
+    "labels and pixels, CNN": partial(labels_and_pixels, CNN),
     "regularisers": partial(regularisers, REGULARISERS),
     "augmentation": partial(regularisers, {"augmentation": {"augment": True}}),
     "convolutional": convolutional,
