@@ -335,7 +335,8 @@ TASKS = {"corrupted": 0.0}, {"corrupted": 1.0}, *({"inputs": k} for k in CHANGED
 
 def labels_and_pixels(network: str) -> list[Fit]:
     """Five training sets, each with something taken away."""
-    every = [run for some in TASKS for run in fits(network, some, seeds=SEEDS[network])]
+    how = {"seeds": SEEDS[network], "epochs": dials.at_scale(quick=20, laptop=300)}
+    every = [run for some in TASKS for run in fits(network, some, **how)]
     return sorted(every, key=lambda run: run.task.seed)
 
 
@@ -483,7 +484,7 @@ def transfers(
     count, sample = dials.at_scale(quick=(60, 100), laptop=(1000, 2000))
     narrow = dials.at_scale(quick=4, laptop=16)
     width = narrow if network == CNN else dials.at_scale(**WIDTHS[network])
-    then = recipe(network)
+    then = recipe(network, epochs=dials.at_scale(quick=20, laptop=300))
     how = replace(then, **changes) if before else None
     seeds = dials.seeds(dials.at_scale(quick=2, laptop=seeds))
     return [
