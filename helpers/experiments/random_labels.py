@@ -385,8 +385,8 @@ def numbers_of_images(network: str, inputs: str = "true") -> list[Fit]:
 
 
 def more_images() -> list[Fit]:
-    """Twenty thousand thrice, and all fifty thousand once, until 99.9 % are known."""
-    counts = dials.at_scale(quick=((300, 2),), laptop=((20_000, 3), (50_000, 1)))
+    """All fifty thousand once, and twenty thousand thrice, until 99.9 % are known."""
+    counts = dials.at_scale(quick=((300, 2),), laptop=((50_000, 1), (20_000, 3)))
     return [
         run
         for count, seeds in counts
@@ -469,12 +469,11 @@ def pre_training() -> list[Transfer]:
 def pre_training_cnn() -> list[Transfer]:
     """As small a CNN, and as few images, as in the chapter on bad minima."""
     arms = {"before": False}, {}, {"kept": "norms only"}
-    return [run for arm in arms for run in transfers(CNN, seeds=3, **arm)]
+    return [run for arm in arms for run in transfers(CNN, **arm)]
 
 
 def transfers(
     network: str,
-    seeds: int = 5,
     before: bool = True,
     images: str = "others",
     kept: str = "all",
@@ -486,7 +485,7 @@ def transfers(
     width = narrow if network == CNN else dials.at_scale(**WIDTHS[network])
     then = recipe(network, epochs=dials.at_scale(quick=20, laptop=300))
     how = replace(then, **changes) if before else None
-    seeds = dials.seeds(dials.at_scale(quick=2, laptop=seeds))
+    seeds = dials.seeds(dials.at_scale(quick=2, laptop=5))
     return [
         Transfer(task(seed, count), network, width, how, then, images, kept, sample)
         for seed in seeds
