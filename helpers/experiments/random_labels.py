@@ -367,7 +367,7 @@ def too_narrow() -> list[Fit]:
     epochs, width = dials.at_scale(quick=(10, 2), laptop=(30, 8))
     how = {"width": width, "epochs": epochs, "check_every": epochs}
     few = [run for some in TASKS for run in fits(MLP, some, seeds=5, **how)]
-    return few + fits(MLP, {"corrupted": 1.0}, sizes()[-1], **how)
+    return few + fits(MLP, {"corrupted": 1.0}, sizes()[-1], seeds=5, **how)
 
 
 def sizes() -> tuple[int, ...]:
@@ -376,21 +376,21 @@ def sizes() -> tuple[int, ...]:
 
 
 def numbers_of_images(network: str, inputs: str = "true") -> list[Fit]:
+    every = SEEDS[network]
     return [
         run
         for count in sizes()
         for share in (0.0, 1.0)
-        for run in fits(network, {"inputs": inputs, "corrupted": share}, count)
+        for run in fits(network, {"inputs": inputs, "corrupted": share}, count, every)
     ]
 
 
 def every_image() -> list[Fit]:
     """All fifty thousand once, until 99 % are known."""
-    count, seeds = dials.at_scale(quick=(300, 2), laptop=(50_000, 1))
     return [
         run
-        for share in (0.0, 1.0)
-        for run in fits(MLP, {"corrupted": share}, count, seeds, stop_accuracy=0.99)
+        for share in dials.at_scale(quick=(), laptop=(0.0, 1.0))
+        for run in fits(MLP, {"corrupted": share}, 50_000, 1, stop_accuracy=0.99)
     ]
 
 
