@@ -8,6 +8,13 @@ from torch import Tensor, nn
 from helpers.dials import BookError
 
 Norm = Callable[[int], nn.Module]
+# Zhang et al.'s small Inception: channels of the 1×1 and the 3×3 part of a module; one
+# number is a module that halves the image.
+INCEPTION_WIDTH = 96  # of its first layer
+INCEPTION = (
+    *((32, 32), (32, 48), 80, (112, 48), (96, 64), (80, 80), (48, 96)),
+    *(96, (176, 160), (176, 160)),
+)
 GROUPS = 8  # of group normalisation, where the width allows
 VGG16 = (1, 1, 0, 2, 2, 0, 4, 4, 4, 0, 8, 8, 8, 0, 8, 8, 8, 0)  # 0 halves the image
 VGG6 = (1, 1, 0, 2, 2, 0, 2, 2, 0)
@@ -41,6 +48,45 @@ def build(
             [nn.Flatten(0)] if outputs == 1 else []
         )
         return nn.Sequential(*body, *head)
+
+
+def small_inception(
+    *,
+    inputs: tuple[int, ...] = (3, 28, 28),
+    outputs: int = 10,
+    width: int = 96,
+    seed: int = 0,
+) -> nn.Module:
+    """Zhang et al.'s, all of it narrower in proportion to its first layer."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body, channels = [_unit(inputs[0], width, 3)], width
+        for module in INCEPTION:
+            halves = isinstance(module, int)
+            parts = (module,) if halves else module
+            own = [round(part * width / INCEPTION_WIDTH) for part in parts]
+            body.append(Beside(channels, own, halves))
+            channels = sum(own) + (channels if halves else 0)
+        head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, outputs)
+        return nn.Sequential(*body, *head)
+
+
+def fully_connected(
+    layers: int,
+    *,
+    inputs: tuple[int, ...] = (3, 28, 28),
+    outputs: int = 10,
+    width: int = 512,
+    seed: int = 0,
+) -> nn.Module:
+    """So many hidden layers, all of one width."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body, features = [nn.Flatten()], torch.Size(inputs).numel()
+        for _ in range(layers):
+            body += [nn.Linear(features, width), nn.ReLU()]
+            features = width
+        return nn.Sequential(*body, nn.Linear(features, outputs))
 
 
 def parameters(network: nn.Module) -> int:
@@ -142,6 +188,28 @@ class Dense(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.cat([images, self.body(images)], 1)
+
+
+class Beside(nn.Module):
+    """Convolutions of 1×1 and 3×3 side by side; or one of 3×3 beside a pooling."""
+
+    def __init__(self, channels: int, parts: list[int], halves: bool):
+        super().__init__()
+        if halves:
+            pool = nn.MaxPool2d(3, 2, 1)
+            self.parts = nn.ModuleList([_unit(channels, parts[0], 3, 2), pool])
+        else:
+            kernels = zip(parts, (1, 3), strict=True)
+            units = [_unit(channels, part, kernel) for part, kernel in kernels]
+            self.parts = nn.ModuleList(units)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([part(images) for part in self.parts], 1)
+
+
+def _unit(channels: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    convolution = _convolution(channels, outputs, kernel, stride)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 def _densenet40(inputs: tuple[int, ...], width: int, norm: Norm) -> nn.Sequential:

@@ -28,6 +28,24 @@ def test_the_small_ones_are_counted_by_hand():
     assert networks.parameters(networks.build("resnet8")) == 78_042
 
 
+def test_zhang_and_co_authors_networks_have_the_weights_that_they_count():
+    assert networks.parameters(networks.fully_connected(1)) == 1_209_866
+    assert networks.parameters(networks.fully_connected(3)) == 1_735_178
+    inception = networks.small_inception()
+    gains = [m for m in inception.modules() if isinstance(m, nn.BatchNorm2d)]
+    own = networks.parameters(inception) - sum(m.num_features for m in gains)
+    assert own == 1_649_402  # their normalisation has no gain
+
+
+@pytest.mark.parametrize("width", [12, 24])
+def test_a_narrow_inception_takes_other_images(width):
+    shape = {"inputs": (1, 8, 8), "outputs": 3, "width": width}
+    network = networks.small_inception(**shape, seed=1)
+    again = networks.small_inception(**shape, seed=1)
+    assert network(torch.randn(2, 1, 8, 8)).shape == (2, 3)
+    assert torch.equal(network[0][0].weight, again[0][0].weight)
+
+
 @pytest.mark.parametrize("name", networks.NAMES)
 @pytest.mark.parametrize("norm", networks.NORMS)
 def test_every_network_takes_every_size(name, norm):
