@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from helpers.dials import BookError
@@ -77,6 +78,56 @@ def stacked(networks: Sequence[Network]) -> Network:
     ]
 
 
+def of_arrays(layers: Sequence[tuple[ArrayLike, ArrayLike]]) -> Network:
+    """One network, from the weights and biases of its layers."""
+    pairs = [[torch.as_tensor(part, dtype=torch.float64) for part in p] for p in layers]
+    return [(W[None], b[None, None]) for W, b in pairs]
+
+
+def copies(network: Network, times: int) -> Network:
+    return [tuple(part.repeat(times, 1, 1) for part in layer) for layer in network]
+
+
+def distance(network: Network, other: Network) -> Tensor:
+    """Between the weights and biases of each run."""
+    pairs = zip(network, other, strict=True)
+    squares = [
+        (a - b).square().sum((1, 2)) for p in pairs for a, b in zip(*p, strict=True)
+    ]
+    return torch.stack(squares).sum(0).sqrt()
+
+
+def length(network: Network) -> Tensor:
+    return distance(network, [(0 * W, 0 * b) for W, b in network])
+
+
+def shifted(network: Network, seed: int, share: float) -> Network:
+    """Moved in a random direction, by a share of its length."""
+    draw = torch.Generator().manual_seed(seed)
+    shift = [
+        tuple(
+            torch.randn(part.shape, generator=draw, dtype=part.dtype) for part in layer
+        )
+        for layer in network
+    ]
+    size = share * length(network) / length(shift)
+    size = size[:, None, None]
+    pairs = zip(network, shift, strict=True)
+    return [(W + size * to_W, b + size * to_b) for (W, b), (to_W, to_b) in pairs]
+
+
+def shuffled(network: Network, seed: int) -> Network:
+    """The same numbers, elsewhere in the same layer of the same run."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def mixed(part: Tensor) -> Tensor:
+        rows = part.flatten(1)
+        order = torch.rand(rows.shape, generator=draw).argsort(1)
+        return rows.gather(1, order).view_as(part)
+
+    return [(mixed(W), mixed(b)) for W, b in network]
+
+
 def outputs(network: Network, X: Tensor) -> Tensor:
     return _forward(network, X)[-1][..., 0]
 
@@ -100,6 +151,21 @@ def gradient(network: Network, X: Tensor, y: Tensor, loss: str) -> Network:
         if inputs is not X:
             back = (back @ W.mT) * (inputs > 0)
     return found[::-1]
+
+
+def kernel(network: Network, X: Tensor) -> Tensor:
+    """The products of the outputs' gradients in all weights, a matrix a run.
+
+    Where the square loss is zero its Hessian has the eigenvalues of this, over their
+    number. A layer's share is the product of what enters it times that of what its
+    outputs are worth.
+    """
+    *hidden, values = _forward(network, X)
+    worth, found = torch.ones_like(values), 0
+    for (W, _), inputs in zip(reversed(network), reversed(hidden), strict=True):
+        found = found + (inputs @ inputs.mT + 1) * (worth @ worth.mT)
+        worth = (worth @ W.mT) * (inputs > 0)
+    return found
 
 
 def step(
