@@ -168,6 +168,11 @@ def kernel(network: Network, X: Tensor) -> Tensor:
     return found
 
 
+def largest_curvature(network: Network, X: Tensor) -> Tensor:
+    """Of the square loss in each run, where it is zero."""
+    return torch.linalg.eigvalsh(kernel(network, X))[:, -1] / X.shape[1]
+
+
 def step(
     network: Network, slopes: Network, rates: Sequence[tuple[Tensor, Tensor]]
 ) -> None:

@@ -1,10 +1,12 @@
 """SGD on the architecture of a memoriser, and what a memoriser says of new images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from helpers import dials
@@ -223,6 +225,48 @@ def by_heart(
 def random_line(features: int, seed: int) -> np.ndarray:
     direction = np.random.default_rng(seed).normal(size=features)
     return direction / np.linalg.norm(direction)
+
+
+def memorisers(X: Tensor, y: Tensor, groups: int, seeds: Sequence[int]) -> sgd.Network:
+    """Those of each seed's data, along a random line, their layers balanced."""
+    found = []
+    for seed, own, labels in zip(seeds, X, y, strict=True):
+        line = random_line(X.shape[2], seed)
+        layers = memoriser.memorise(own, labels, groups, line).layers(balanced=True)
+        found.append(sgd.of_arrays(layers))
+    return sgd.stacked(found)
+
+
+class Path(NamedTuple):
+    losses: Tensor  # (looks, seeds, rates)
+    way: Tensor  # gone at the end, over the length of the weights: (seeds, rates)
+    ends: sgd.Network  # a run for each seed and rate
+
+
+def descent(
+    networks: sgd.Network,
+    data: Points,
+    rates: ArrayLike,
+    passes: Sequence[int],
+    seeds: Sequence[int],
+    batch: int = 10,
+) -> Path:
+    """SGD on the square loss from one network a seed, at several rates: (seeds, rates).
+
+    It looks at the loss after so many `passes`.
+    """
+    rates = torch.as_tensor(rates, dtype=torch.float64)
+    runs = torch.arange(len(seeds)).repeat_interleave(rates.shape[1])
+    starts, (X, y) = only(networks, runs), (part[runs] for part in data)
+    ends, flat = sgd.copies(starts, 1), rates.reshape(-1, 1, 1)
+    orders = [sgd.batches(seed, X.shape[1], batch) for seed in seeds]
+    steps, losses = np.diff([0, *passes]) * (X.shape[1] // batch), []
+    for some in steps:
+        sgd.descend(ends, X, y, [(flat, flat)] * len(ends), orders, some, "square")
+        losses.append((sgd.outputs(ends, X) - y).square().mean(1) / 2)
+    way = sgd.distance(ends, starts) / sgd.length(starts)
+    found = torch.stack(losses).nan_to_num(torch.inf)
+    return Path(found.unflatten(1, rates.shape), way.unflatten(0, rates.shape), ends)
 
 
 def architecture(examples: int, factor: float = 1) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from helpers.dials import BookError
 
 LABELS = "random", "halves"
+REAL = 1_000_000  # keeps these draws apart from those of the points
 
 
 class Points(NamedTuple):
@@ -31,6 +32,15 @@ def gaussian(
         places *= (features / directions) ** 0.5
         found.append((places @ frame, _labels(places, labels, draw)))
     return Points(*map(torch.stack, zip(*found, strict=True)))
+
+
+def real_labels(seeds: Iterable[int], examples: int, features: int) -> Points:
+    """Gaussian points in all directions, labels anywhere between −1 and 1."""
+    points = gaussian(seeds, examples, features, features)
+    draws = [torch.Generator().manual_seed(seed + REAL) for seed in seeds]
+    shape = {"size": (examples,), "dtype": torch.float64}
+    shares = torch.stack([torch.rand(**shape, generator=draw) for draw in draws])
+    return Points(points.X, 2 * shares - 1)
 
 
 def evenly(

@@ -38,6 +38,15 @@ def test_halves_are_told_apart_by_a_plane():
     assert (y[0, 20:] == -y[0, 0]).all()
 
 
+def test_real_labels_are_spread_evenly():
+    X, y = points.real_labels(range(3), 1000, 4)
+    assert torch.equal(X, points.gaussian(range(3), 1000, 4, 4).X)
+    share = ((y + 1) / 2).sort().values
+    even = (torch.arange(1000) + 0.5) / 1000
+    assert (share - even).abs().max() < 0.05  # Kolmogorov's distance
+    assert torch.corrcoef(torch.cat([X[0].T, y[:1]]))[-1, :-1].abs().max() < 0.1
+
+
 def test_a_seed_is_its_own():
     both, second = points.gaussian([1, 2], 10, 4, 2), points.gaussian([2], 10, 4, 2)
     assert torch.equal(both.X[1], second.X[0])
