@@ -224,3 +224,12 @@ def test_adam_tells_by_what_its_steps_are_divided():
     found, scale = linear.after(stream, STEPS)
     assert torch.allclose(found, w.detach(), rtol=1e-9)
     assert torch.allclose(scale, square_mean.sqrt() + 1e-8, rtol=1e-9)
+
+
+def test_settings_in_front_are_as_many_runs():
+    rates = torch.tensor([0.1, 0.02])[:, None, None].double()
+    both = START.expand(3, 2, *START.shape)
+    found = linear.after(linear.gradient_descent(PROBLEM, both, rates), STEPS)
+    for number, rate in enumerate((0.1, 0.02)):
+        alone = linear.after(linear.gradient_descent(PROBLEM, START, rate), STEPS)
+        assert torch.allclose(found[:, number], alone.expand(3, *alone.shape))
