@@ -33,7 +33,12 @@ def path(stream: Stream, steps: Iterable[int]) -> Tensor:
 
 
 def predictions(problem: Problem, w: Tensor) -> Tensor:
-    return (problem.X @ w.unsqueeze(-1)).squeeze(-1)
+    X = problem.X
+    if w.ndim < X.ndim:
+        return (X @ w.unsqueeze(-1)).squeeze(-1)
+    # settings side by side as columns, or X would be copied for each of them
+    columns = w.flatten(0, w.ndim - X.ndim).movedim(0, -1)
+    return (X @ columns).movedim(-1, 0).reshape(*w.shape[:-1], X.shape[-2])
 
 
 def residual(problem: LeastSquares, w: Tensor) -> Tensor:

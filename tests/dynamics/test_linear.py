@@ -234,3 +234,12 @@ def test_adagrad_with_one_sum_is_gradient_descent_at_a_falling_rate():
         w = w - 0.1 * g / total.sqrt()
     one = linear.adagrad(PROBLEM, START, 0.1, initial=0.3, shared=True)
     assert torch.allclose(linear.after(one, STEPS), w, rtol=1e-9)
+
+
+def test_settings_in_front_are_as_many_runs():
+    rates = torch.tensor([0.1, 0.02])[:, None, None].double()
+    both = START.expand(3, 2, *START.shape)
+    found = linear.after(linear.gradient_descent(PROBLEM, both, rates), STEPS)
+    for number, rate in enumerate((0.1, 0.02)):
+        alone = linear.after(linear.gradient_descent(PROBLEM, START, rate), STEPS)
+        assert torch.allclose(found[:, number], alone.expand(3, *alone.shape))
