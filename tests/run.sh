@@ -24,9 +24,9 @@ unit() { pytest -n 2 tests --ignore-glob='tests/test_site*' --ignore-glob='tests
 chapters() {
     # On another numeric back-end than the one that executed them: the verdicts must
     # survive it. The kernels' libraries warn as they please; what counts is the outputs.
-    ATEN_CPU_CAPABILITY=default PYTHONPATH=tests pytest -p kernels -W default \
-        --nbval-lax --nbval-cell-timeout 300 --nbval-current-env \
-        -n 2 --dist loadfile --no-loadscope-reorder book/*.ipynb
+    ATEN_CPU_CAPABILITY=default PYTHONPATH=tests:${PYTHONPATH:-} \
+        pytest -n 2 --dist loadfile -p kernels --no-loadscope-reorder -W default \
+        --nbval-lax --nbval-cell-timeout 300 --nbval-current-env book/*.ipynb
 }
 mutants() { python tests/mutants.py --count 8 --least 0.5; }
 
