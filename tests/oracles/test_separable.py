@@ -180,14 +180,14 @@ def test_where_a_path_first_has_a_loss():
     """On a straight way, by a root finder; the looks lie close."""
     from scipy.optimize import brentq
 
-    reach = np.linspace(0, 4, 2001)
+    reach = np.linspace(0, 20, 8001)
     unit = BEST.w / np.linalg.norm(BEST.w, axis=-1, keepdims=True)
     path = reach[:, None, None, None] * np.stack([unit, 2 * unit])
     aims = np.array([-1.0, -2, -3, -1.5])
     found = separable.first_at(Z, path, aims)
     for z, u, aim, ends in zip(Z, unit, aims, found.swapaxes(0, 1), strict=True):
         far = brentq(
-            lambda r, z=z, u=u, aim=aim: separable.log_loss(z, r * u) - aim, 0, 8
+            lambda r, z=z, u=u, aim=aim: separable.log_loss(z, r * u) - aim, 0, 40
         )
         assert np.allclose(ends, far * u, atol=1e-5)
     with pytest.raises(ValueError, match="never reaches"):
