@@ -1,5 +1,6 @@
 """Networks at good and bad minima, and how they go on: with label noise, and else."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import nan
@@ -7,19 +8,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.func import functional_call, jacrev, vmap
+from torch.nn.functional import cross_entropy, one_hot
 
 from helpers import dials, networks, records
 from helpers.curvature.gram import trace
+from helpers.curvature.losses import output_curvature
 from helpers.dials import BookError
 from helpers.images.corruptions import confusion_set
 from helpers.images.pair import as_signs, two_classes
 from helpers.images.sources import load_split
 from helpers.images.table import Images, subset
 from helpers.training import gradients
+from helpers.training.ensemble import Ensemble
 from helpers.training.epochs import Examples
-from helpers.training.loop import Outcome, accuracy, train
+from helpers.training.loop import Outcome, accuracy, outputs, train
 from helpers.training.recipe import Recipe
+from helpers.training.step import best_device
 from helpers.training.weights import load_or_train
 
 Row = dict[str, Any]
@@ -283,6 +288,104 @@ class ConvolutionalArm(Way):
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class SmoothedStart(ConvolutionalStart):
+    """At a minimum of the smoothed loss, where flipped labels push no way on average.
+
+    A bad one after a confusion; else an ordinary one.
+    """
+
+    share: float  # of labels that are drawn anew
+
+    def find(self, net: nn.Module) -> None:
+        name, how = records.name_of(self, with_code=True), self.confusion
+        pool = self.images("train")
+        images = subset(pool, self.examples, self.seed)
+        if how:
+            mixed = confusion_set(images, how.copies, how.zeroed, self.seed)
+            mixed = self.as_examples(mixed, like=pool)
+            fit([net], [mixed], how.recipe, [self.seed], f"{name}-confusion")
+        true = [self.as_examples(images, like=pool)]
+        way = {"gradient": smoothed(self.share), "checkpoint": f"{name}-settle"}
+        train([net], true, self.settle, [self.seed], **way)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothedArm(ConvolutionalArm):
+    """From a minimum of the smoothed loss, and back to one: flips, or the loss itself.
+
+    What descends the plain loss on true labels rests on that.
+    """
+
+    start: SmoothedStart
+
+    def gradient(self) -> gradients.Gradient:
+        smooth = self.descends == "smoothed loss"
+        return smoothed(self.start.share) if smooth else gradients.loss_gradient
+
+    def quiet_gradient(self) -> gradients.Gradient:
+        plain = self.descends == "loss" and not self.recipe.label_noise
+        return gradients.loss_gradient if plain else smoothed(self.start.share)
+
+    def look(self, net: nn.Module, train_set: Examples, test_set: Examples) -> Row:
+        plain = {"memory_format": torch.contiguous_format}  # as vmap needs it
+        net = copy.deepcopy(net).to(best_device(), **plain)
+        said, labels = outputs(net, train_set.inputs), train_set.targets
+        loss = cross_entropy(said, labels, label_smoothing=self.start.share)
+        absolute, relative = traces(net, train_set.inputs[: self.traced])
+        return {
+            "excess": loss.item() - floor(self.start.share, self.start.classes),
+            "trace": absolute,
+            "relative trace": relative,
+            "train": (said.argmax(1) == labels).float().mean().item(),
+            "test": accuracy(net, test_set),
+        }
+
+
+def smoothed(share: float) -> gradients.Gradient:
+    """Of the loss that a label has on average if that share of them is drawn anew."""
+
+    def gradient(
+        networks: Ensemble, inputs: Tensor, targets: Tensor, recipe: Recipe
+    ) -> None:
+        said = networks(inputs).float().flatten(0, 1)
+        loss = cross_entropy(said, targets.flatten(), label_smoothing=share)
+        (len(targets) * loss).backward()
+
+    return gradient
+
+
+def floor(share: float, classes: int) -> float:
+    """The least that the smoothed loss can be: the entropy of the labels."""
+    told = torch.full((classes,), share / classes)
+    told[0] += 1 - share
+    return torch.special.entr(told).sum().item()
+
+
+@torch.no_grad()
+def traces(net: nn.Module, inputs: Tensor, chunk: int = 20) -> tuple[float, float]:
+    """tr H of the cross-entropy where its gradient is zero, on average an example.
+
+    And that with every weight measured as a multiple of itself, which no factor changes
+    that one layer hands to the next.
+    """
+    weights = {name: w.detach() for name, w in net.named_parameters()}
+
+    def said(weights: dict[str, Tensor], image: Tensor) -> Tensor:
+        return functional_call(net, weights, image[None])[0]
+
+    absolute = relative = 0.0
+    for images in inputs.to(next(iter(weights.values())).device).split(chunk):
+        found = net(images)
+        root = output_curvature(cross_entropy, found, found.argmax(1)).root
+        slopes = vmap(jacrev(said), (None, 0))(weights, images)
+        for name, slope in slopes.items():
+            rows = torch.einsum("icr,ic...->ir...", root, slope)
+            absolute += rows.square().sum().item()
+            relative += (rows * weights[name]).square().sum().item()
+    return absolute / len(inputs), relative / len(inputs)
+
+
 def fit(
     nets: Sequence[nn.Module],
     examples: Sequence[Examples],
@@ -401,14 +504,18 @@ def small_arm(
 def convolutional() -> list[ConvolutionalArm]:
     """Four ways to go on from both kinds of minima, at one rate.
 
-    The penalty is slow, and gets three seeds. At the scale `paper` there are two ways:
-    the others need the square loss.
+    The page opens with two of them, which get ten seeds; the penalty is slow, and gets
+    three. At the scale `paper` there are these two only: the others need the square
+    loss.
     """
-    noise, count = dials.at_scale(quick=(0.5, 1), laptop=(0.5, 5), paper=(0.2, 3))
+    noise, count = dials.at_scale(quick=(0.5, 1), laptop=(0.5, 10), paper=(0.2, 3))
     ways = {
         "no noise": (count, {}),
         "label noise": (count, {"noise": noise}),
-        "turned noise": (count, {"descends": "turned noise", "strength": noise}),
+        "turned noise": (
+            min(count, 5),
+            {"descends": "turned noise", "strength": noise},
+        ),
         "explicit": (min(count, 3), {"penalty_of": noise}),
     }
     if dials.read().scale == "paper":
@@ -421,7 +528,9 @@ def convolutional() -> list[ConvolutionalArm]:
     ]
 
 
-def convolutional_starts(seed: int) -> tuple[ConvolutionalStart, ConvolutionalStart]:
+def convolutional_starts(
+    seed: int, classes: int = 10, examples: int | None = None
+) -> tuple[ConvolutionalStart, ConvolutionalStart]:
     """A bad minimum and an ordinary one; with a norm, no trace would mean much."""
     small = {"network": "resnet8", "norm": "none"}
     large = {"network": "resnet18", "norm": "group"}
@@ -441,7 +550,8 @@ def convolutional_starts(seed: int) -> tuple[ConvolutionalStart, ConvolutionalSt
     )
     settle = Recipe(rate, 2000, batch, check_every=5, **until)
     memorise = replace(settle, rate=2.5 * rate, stop_accuracy=0.99, stop_loss=None)
-    ordinary = ConvolutionalStart(seed=seed, classes=10, settle=settle, **shape)
+    shape |= {"examples": examples or shape["examples"], "classes": classes}
+    ordinary = ConvolutionalStart(seed=seed, settle=settle, **shape)
     return replace(ordinary, confusion=Confusion(1, 0.1, memorise)), ordinary
 
 
@@ -473,6 +583,107 @@ def convolutional_arm(
     )
 
 
+def ladder() -> list[Arm | ConvolutionalArm]:
+    """From the small network to the convolutional one, a step at a time."""
+    more, side = dials.at_scale(quick=(50, 8), laptop=(2000, 32))
+    steps = {"classes": 2}, {"examples": more}
+    noise, count = dials.at_scale(quick=(0.5, 1), laptop=(0.5, 5))
+    whole = tuple(replace(start, side=side) for start in starts())
+    large = [
+        small_arm("no noise", whole),
+        small_arm("label noise", whole, noise=2**0.5),
+    ]
+    return large + [
+        convolutional_arm(label, start, noise=strength)
+        for step in steps
+        for seed in dials.seeds(count)
+        for label, strength in (("no noise", 0.0), ("label noise", noise))
+        for start in convolutional_starts(seed, **step)
+    ]
+
+
+def source_arms() -> list[SmoothedArm]:
+    """Cross-entropy and flipped labels, from both kinds of minima of the smoothed loss.
+
+    At two rates; from the bad minima with momentum as well, at the same rate of travel.
+    """
+    count = dials.at_scale(quick=1, laptop=5)
+    flips = {"label_noise": FLIPPED}
+    ways = {
+        "flips": flips,
+        "smoothed loss": {"descends": "smoothed loss"},
+        "plain loss": {},
+        "flips, momentum": flips | {"momentum": 0.9},
+    }
+    return [
+        smoothed_arm(label, start, rate, **how)
+        for rate in (0.5, 0.1)
+        for label, how in ways.items()
+        for seed in dials.seeds(count)
+        for start in smoothed_starts(seed)
+        if start.confusion or "momentum" not in how
+    ]
+
+
+FLIPPED = (
+    0.2 * 10 / 9
+)  # a fifth of the labels is another one, if so many are drawn anew
+
+
+def smoothed_starts(seed: int) -> tuple[SmoothedStart, SmoothedStart]:
+    """A bad minimum; and an ordinary one, found with large batches."""
+    shape, batch, large, epochs, precision = dials.at_scale(
+        quick=(
+            {"dataset": "digits", "width": 8, "examples": 100},
+            20,
+            50,
+            20,
+            "float32",
+        ),
+        laptop=(
+            {"dataset": "cifar10", "width": 32, "examples": 5000},
+            *(128, 1000, 200, "bf16"),
+        ),
+    )
+    how = {"stop_accuracy": None, "check_every": epochs, "precision": precision}
+    settle = Recipe(0.05, epochs, batch, drops=(0.8,), **how)
+    slow = replace(settle, rate=0.2, epochs=5 * epochs // 2, batch=large)
+    shape |= {"network": "resnet8", "norm": "group", "share": FLIPPED}
+    ordinary = SmoothedStart(seed=seed, classes=10, settle=slow, **shape)
+    until = {"stop_accuracy": 0.999, "check_every": 2, "precision": precision}
+    astray = Confusion(1, 0.1, Recipe(0.1, 300, batch, **until))
+    return replace(ordinary, settle=settle, confusion=astray), ordinary
+
+
+def smoothed_arm(
+    label: str,
+    start: SmoothedStart,
+    rate: float,
+    *,
+    label_noise: float = 0.0,
+    momentum: float = 0.0,
+    descends: str = "loss",
+) -> SmoothedArm:
+    """Epochs at one rate; then a third as many that come to rest."""
+    epochs, traced, batch = dials.at_scale(quick=(5, 20, 20), laptop=(300, 200, 128))
+    settle = start.settle
+    how = {"momentum": momentum, "precision": settle.precision}
+    how |= {"stop_accuracy": None, "check_every": epochs}
+    recipe = Recipe(rate * (1 - momentum), epochs, batch, **how)
+    rest = replace(
+        recipe, rate=0.05 * (1 - momentum), epochs=-(-epochs // 3), drops=(0.5,)
+    )
+    recipe = replace(recipe, label_noise=label_noise)
+    return SmoothedArm(
+        arm=label,
+        start=start,
+        recipe=recipe,
+        rest=rest,
+        traced=traced,
+        descends=descends,
+    )
+
+
 def penalty_weight(noise: float, rate: float, batch: int) -> float:
     """That of tr H which label noise of this deviation would have: λ/4."""
     return noise**2 * rate / batch / 4
@@ -487,4 +698,6 @@ SWEEPS = {
     "arms": arms,
     "flips": flips,
     "convolutional": convolutional,
+    "ladder": ladder,
+    "source's experiment": source_arms,
 }

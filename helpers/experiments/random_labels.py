@@ -385,15 +385,6 @@ def numbers_of_images(network: str, inputs: str = "true") -> list[Fit]:
     ]
 
 
-def every_image() -> list[Fit]:
-    """All fifty thousand once, until 99 % are known."""
-    return [
-        run
-        for share in dials.at_scale(quick=(), laptop=(0.0, 1.0))
-        for run in fits(MLP, {"corrupted": share}, 50_000, 1, stop_accuracy=0.99)
-    ]
-
-
 def numbers_of_noise_images() -> list[Fit]:
     ends = sizes()[0], sizes()[-1]
     noise = numbers_of_images(MLP, "gaussian")
@@ -401,34 +392,36 @@ def numbers_of_noise_images() -> list[Fit]:
 
 
 def all_images() -> list[Fit]:
-    """All fifty thousand, once; at `paper` the source's networks, three times."""
+    """All fifty thousand; at `paper` the source's networks, as wide as there."""
     kinds = dials.at_scale(
-        quick=(), laptop=WIDTHS, paper=("inception", MLP, "3 hidden layers")
+        quick=(MLP, CNN), laptop=WIDTHS, paper=("inception", MLP, "3 hidden layers")
     )
-    seeds = dials.at_scale(quick=1, laptop=1, paper=3)
-    return [
+    count, epochs = dials.at_scale(quick=(200, 60), laptop=(50_000, 200))
+    nearly = {"stop_accuracy": 0.999, "epochs": epochs}
+    every = [
         run
         for net in kinds
         for share in (0.0, 1.0)
-        for run in fits(net, {"corrupted": share}, 50_000, seeds)
+        for run in fits(net, {"corrupted": share}, count, 3, **nearly)
     ]
+    return sorted(every, key=lambda run: run.task.seed)
 
 
 def convolutional() -> list[Fit]:
-    """Shares and numbers for a CNN: what two cores have not carried yet."""
-    if dials.read().scale == "quick":
-        return []
+    """The CNN over shares of random labels, and over numbers of images."""
     return corrupted_labels(CNN) + numbers_of_images(CNN)
 
 
 def source_networks() -> list[Fit]:
     """Narrow ones of the source, and its deeper MLP, on five thousand images."""
-    kinds = dials.at_scale(quick=(), laptop=("3 hidden layers", "inception", "vgg16"))
+    kinds = dials.at_scale(
+        quick=("3 hidden layers",), laptop=("3 hidden layers", "inception", "vgg16")
+    )
     return [
         run
         for net in kinds
         for share in (0.0, 1.0)
-        for run in fits(net, {"corrupted": share}, seeds=1)
+        for run in fits(net, {"corrupted": share})
     ]
 
 
@@ -512,7 +505,6 @@ SWEEPS = {
     "pre-training, CNN": pre_training_cnn,
     "learnt first": learnt_first,
     "numbers of images, MLP": partial(numbers_of_images, MLP),
-    "all images, MLP": every_image,
     "numbers of noise images": numbers_of_noise_images,
     "labels and pixels, CNN": partial(labels_and_pixels, CNN),
     "regularisers": partial(regularisers, REGULARISERS),

@@ -1,6 +1,7 @@
 """Folders of images, decoded once into a cache that is checked against the files."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def decoded(
     pixels = _cached(cache, files.hexdigest())
     if pixels is None:
         pixels = np.stack([_pixels(path, side) for path, _ in listed])
-        draft = cache.with_suffix(".part.npz")
+        draft = cache.with_suffix(f".{os.getpid()}.npz")  # one of several processes
         np.savez(draft, pixels=pixels, listing=files.hexdigest())
         draft.replace(cache)
     return table(pixels, [label for _, label in listed], source)
