@@ -584,30 +584,45 @@ def convolutional_arm(
 
 
 def ladder() -> list[Arm | ConvolutionalArm]:
-    """From the small network to the convolutional one, a step at a time."""
-    more, side = dials.at_scale(quick=(50, 8), laptop=(2000, 32))
-    steps = {"classes": 2}, {"examples": more}
-    noise, count = dials.at_scale(quick=(0.5, 1), laptop=(0.5, 5))
+    """Between the small network and the convolutional one: one thing changed at a time.
+
+    Whole images for the small one; two classes for the other.
+    """
+    side = dials.at_scale(quick=8, laptop=32)
     whole = tuple(replace(start, side=side) for start in starts())
-    large = [
-        small_arm("no noise", whole),
-        small_arm("label noise", whole, noise=2**0.5),
-    ]
-    return large + [
+    small = small_arm("no noise", whole), small_arm("label noise", whole, noise=2**0.5)
+    return [*small, *with_noise_and_without(classes=2)]
+
+
+def more_images() -> list[ConvolutionalArm]:
+    """Ten classes, from four times as many images."""
+    return with_noise_and_without(examples=dials.at_scale(quick=50, laptop=2000))
+
+
+def with_noise_and_without(**changes: int) -> list[ConvolutionalArm]:
+    noise, count = dials.at_scale(quick=(0.5, 1), laptop=(0.5, 5))
+    return [
         convolutional_arm(label, start, noise=strength)
-        for step in steps
         for seed in dials.seeds(count)
         for label, strength in (("no noise", 0.0), ("label noise", noise))
-        for start in convolutional_starts(seed, **step)
+        for start in convolutional_starts(seed, **changes)
     ]
 
 
 def source_arms() -> list[SmoothedArm]:
-    """Cross-entropy and flipped labels, from both kinds of minima of the smoothed loss.
+    """Cross-entropy, its labels flipped or not, from minima of the smoothed loss."""
+    return smoothed_arms(0.5, "flips", "smoothed loss")
 
-    At two rates; from the bad minima with momentum as well, at the same rate of travel.
-    """
-    count = dials.at_scale(quick=1, laptop=5)
+
+def source_more() -> list[SmoothedArm]:
+    """The plain loss, momentum, and a fifth of the rate."""
+    return smoothed_arms(0.5, "plain loss", "flips, momentum") + smoothed_arms(
+        0.1, "flips", "smoothed loss", "plain loss", "flips, momentum"
+    )
+
+
+def smoothed_arms(rate: float, *labels: str) -> list[SmoothedArm]:
+    """From both kinds of minima; momentum from the bad ones, at one rate of travel."""
     flips = {"label_noise": FLIPPED}
     ways = {
         "flips": flips,
@@ -616,12 +631,11 @@ def source_arms() -> list[SmoothedArm]:
         "flips, momentum": flips | {"momentum": 0.9},
     }
     return [
-        smoothed_arm(label, start, rate, **how)
-        for rate in (0.5, 0.1)
-        for label, how in ways.items()
-        for seed in dials.seeds(count)
+        smoothed_arm(label, start, rate, **ways[label])
+        for label in labels
+        for seed in dials.seeds(dials.at_scale(quick=1, laptop=5))
         for start in smoothed_starts(seed)
-        if start.confusion or "momentum" not in how
+        if start.confusion or "momentum" not in ways[label]
     ]
 
 
@@ -699,5 +713,7 @@ SWEEPS = {
     "flips": flips,
     "convolutional": convolutional,
     "ladder": ladder,
+    "more images": more_images,
     "source's experiment": source_arms,
+    "source's experiment, more": source_more,
 }
