@@ -61,16 +61,17 @@ def origins() -> tuple[Origin, Origin]:
 
 
 def way_out(label: str, starts: tuple[Origin, ...], **how: Any) -> WayOut:
-    """`how` may change the recipe; else it is that of the arms of `flatness`."""
+    """An arm of `flatness` with a longer rest; `how` may change its recipe, too."""
     names = {"momentum", "weight_decay", "augment"} & how.keys()
     changed = {name: how.pop(name) for name in names}
     arm = flatness.small_arm(label, starts, **how)
     recipe = replace(arm.recipe, **changed)
-    return WayOut(**vars(arm) | {"recipe": recipe})
+    rest = replace(arm.rest, rate=0.004, epochs=4 * arm.rest.epochs)
+    return WayOut(**vars(arm) | {"recipe": recipe, "rest": rest})
 
 
 def ways_out() -> list[WayOut]:
-    """As many steps for all; then an eighth as many with nothing but the loss.
+    """As many steps for all; then half as many with nothing but the loss.
 
     The large rate and momentum travel at one rate; the penalty is as strong as the
     noise.
