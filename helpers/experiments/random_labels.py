@@ -5,7 +5,7 @@ order of the pixels, the image. What is asked is how long it takes to fit the re
 what is known of images not seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
@@ -23,6 +23,8 @@ from helpers.training.epochs import Examples
 from helpers.training.loop import Run, accuracy, outputs
 from helpers.training.recipe import Recipe, correct
 
+INPUTS = "true", "shuffled", "random pixels", "gaussian"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -31,7 +33,7 @@ class Task:
     seed: int
     dataset: str
     examples: int
-    inputs: str = "true"  # or shuffled, random pixels, gaussian
+    inputs: str = "true"  # or shuffled, random pixels (an order each), gaussian
     corrupted: float = 0.0  # share of the labels that are drawn anew, once for all
     side: int = 28  # of the middle that is kept of each image
     skipped: int = 0  # images of the seed's order that are left to others
@@ -40,40 +42,37 @@ class Task:
     def train_set(self) -> Examples:
         several = subset(self.part("train"), self.skipped + self.examples, self.seed)
         own = several.only(torch.arange(self.skipped, len(several.labels)))
-        draw = Generator().manual_seed(self.seed)
-        pixels = self.changed(own.pixels, draw)
-        draw = Generator().manual_seed(self.seed)
         labels = corruptions.random_labels(
-            own.labels, own.classes, self.corrupted, draw
+            own.labels,
+            own.classes,
+            self.corrupted,
+            Generator().manual_seed(self.seed),
         )
-        return Examples(self.seen(pixels), labels)
+        return Examples(self.seen(own.pixels, self.seed), labels)
 
     def test_set(self) -> Examples:
         """With its true labels; one permutation of pixels is that of training."""
         test = self.part("test")
         again = self.seed if self.inputs == "shuffled" else self.seed + self.test_draw
-        pixels = self.changed(test.pixels, Generator().manual_seed(again))
-        return Examples(self.seen(pixels), test.labels)
+        return Examples(self.seen(test.pixels, again), test.labels)
 
     def part(self, name: str) -> Images:
         return load_split(self.dataset, name)
 
-    def changed(self, pixels: Tensor, draw: Generator) -> Tensor:
-        match self.inputs:
-            case "true":
-                return pixels
-            case "shuffled":
-                return corruptions.shuffled_pixels(pixels, draw)
-            case "random pixels":
-                return corruptions.random_pixels(pixels, draw)
-            case "gaussian":
-                return corruptions.gaussian_pixels(pixels, draw)
-        raise BookError(f"no inputs are called {self.inputs!r}: see Task.changed")
-
-    def seen(self, pixels: Tensor) -> Tensor:
-        """The middle of each image; its numbers have mean 0 and deviation 1."""
+    def seen(self, pixels: Tensor, seed: int) -> Tensor:
+        """The middle of each image, changed; its numbers have mean 0, deviation 1."""
+        if self.inputs not in INPUTS:
+            raise BookError(f"no inputs {self.inputs!r}: choose {', '.join(INPUTS)}")
+        draw = Generator().manual_seed(seed)
+        if self.inputs == "gaussian":
+            pixels = corruptions.gaussian_pixels(pixels, draw)
         edge = (pixels.shape[-1] - self.side) // 2
-        middle = pixels[..., edge : edge + self.side, edge : edge + self.side].float()
+        middle = pixels[..., edge : edge + self.side, edge : edge + self.side]
+        if self.inputs == "shuffled":
+            middle = corruptions.shuffled_pixels(middle, draw)
+        if self.inputs == "random pixels":
+            middle = corruptions.random_pixels(middle, draw)
+        middle = middle.float()
         deviation, mean = torch.std_mean(middle, dim=(1, 2, 3), keepdim=True)
         return (middle - mean) / deviation
 
@@ -178,7 +177,7 @@ class Transfer:
     before: Recipe | None  # how the random labels are learnt; None: they are not
     recipe: Recipe
     images: str = "others"  # those of the random labels: others, or these
-    kept: str = "all"  # of what was learnt; or norms only
+    kept: str = "all"  # of what was learnt; or norms only, directions only
     sample: int = 2000  # test images looked at after each epoch
     known: float = 0.99
 
@@ -223,9 +222,15 @@ class Transfer:
         told = replace(task, corrupted=1.0, skipped=skipped).train_set()
         watched(network, told, self.before, task.seed)
         memorised = accuracy(network, told)
-        if self.kept == "norms only":
-            network = norms_only(built(*how), network)
-        return network, memorised
+        fresh = built(*how)
+        match self.kept:
+            case "all":
+                return network, memorised
+            case "norms only":
+                return norms_only(network, fresh), memorised
+            case "directions only":
+                return norms_only(fresh, network), memorised
+        raise BookError(f"nothing is kept as {self.kept!r}: see Transfer.start")
 
 
 @dataclass(frozen=True)
@@ -329,8 +334,7 @@ WIDTHS = {
     "vgg16": {"quick": 4, "laptop": 16, "paper": 64},
 }
 SEEDS = {MLP: 5, CNN: 3}
-CHANGED = "shuffled", "random pixels", "gaussian"
-TASKS = {"corrupted": 0.0}, {"corrupted": 1.0}, *({"inputs": k} for k in CHANGED)
+TASKS = {"corrupted": 0.0}, {"corrupted": 1.0}, *({"inputs": k} for k in INPUTS[1:])
 
 
 def labels_and_pixels(network: str) -> list[Fit]:
@@ -385,24 +389,36 @@ def numbers_of_images(network: str, inputs: str = "true") -> list[Fit]:
     ]
 
 
-def numbers_of_noise_images() -> list[Fit]:
+def numbers_of_other_images(inputs: str) -> list[Fit]:
+    """The fewest and the most."""
     ends = sizes()[0], sizes()[-1]
-    noise = numbers_of_images(MLP, "gaussian")
-    return [run for run in noise if run.task.examples in ends]
+    others = numbers_of_images(MLP, inputs)
+    return [run for run in others if run.task.examples in ends]
 
 
 def all_images() -> list[Fit]:
-    """All fifty thousand; at `paper` the source's networks, as wide as there."""
+    """All fifty thousand, once."""
+    kinds = dials.at_scale(quick=(MLP, CNN), laptop=(MLP, CNN, "3 hidden layers"))
+    return with_all_images(kinds, dials.at_scale(quick=2, laptop=1))
+
+
+def all_images_more() -> list[Fit]:
+    """More networks, and two seeds more; at `paper` the source's, as wide as there."""
     kinds = dials.at_scale(
-        quick=(MLP, CNN), laptop=WIDTHS, paper=("inception", MLP, "3 hidden layers")
+        quick=(), laptop=WIDTHS, paper=("inception", MLP, "3 hidden layers")
     )
+    known = set(all_images())
+    return [run for run in with_all_images(kinds, 3) if run not in known]
+
+
+def with_all_images(kinds: Iterable[str], seeds: int) -> list[Fit]:
     count, epochs = dials.at_scale(quick=(200, 60), laptop=(50_000, 200))
     nearly = {"stop_accuracy": 0.999, "epochs": epochs}
     every = [
         run
         for net in kinds
         for share in (0.0, 1.0)
-        for run in fits(net, {"corrupted": share}, count, 3, **nearly)
+        for run in fits(net, {"corrupted": share}, count, seeds, **nearly)
     ]
     return sorted(every, key=lambda run: run.task.seed)
 
@@ -433,7 +449,7 @@ def regularisers(chosen: dict[str, dict]) -> list[Fit]:
         run
         for name, how in chosen.items()
         for share in (1.0, 0.0)
-        if share or name != "too much decay"
+        if share or "decay" not in name or name == "decay"
         for run in fits(MLP, {"corrupted": share}, count, **until | how)
     ]
 
@@ -442,7 +458,8 @@ REGULARISERS = {
     "nothing": {},
     "decay": {"weight_decay": 5e-4},
     "dropout": {"dropout": 0.5},
-    "too much decay": {"weight_decay": 5e-2, "epochs": 30, "check_every": 30},
+    "a hundred times the decay": {"weight_decay": 5e-2},
+    "too much decay": {"weight_decay": 0.2},
 }
 
 
@@ -452,6 +469,7 @@ def pre_training() -> list[Transfer]:
         {"before": False},
         {},
         {"kept": "norms only"},
+        {"kept": "directions only"},
         {"images": "these"},
         {"epochs": 3, "stop_accuracy": None, "check_every": 3},
     )
@@ -460,7 +478,8 @@ def pre_training() -> list[Transfer]:
 
 def pre_training_cnn() -> list[Transfer]:
     """As small a CNN, and as few images, as in the chapter on bad minima."""
-    arms = {"before": False}, {}, {"kept": "norms only"}
+    parts = "norms only", "directions only"
+    arms = {"before": False}, {}, *({"kept": part} for part in parts)
     return [run for arm in arms for run in transfers(CNN, **arm)]
 
 
@@ -485,13 +504,16 @@ def transfers(
 
 
 def learnt_first() -> list[LearntFirst]:
-    """True labels, and random ones."""
+    """True labels, random ones; and random ones on images without any order."""
     count, epochs, nets = dials.at_scale(quick=(100, 5, 3), laptop=(2000, 8, 6))
     width = dials.at_scale(**WIDTHS[MLP])
     how = recipe(MLP, epochs=epochs, stop_accuracy=None, check_every=epochs)
+    kinds = (0.0, "true"), (1.0, "true"), (1.0, "random pixels"), (1.0, "gaussian")
     return [
-        LearntFirst(task(seed, count, corrupted=share), MLP, width, how, nets)
-        for share in (0.0, 1.0)
+        LearntFirst(
+            task(seed, count, corrupted=share, inputs=inputs), MLP, width, how, nets
+        )
+        for share, inputs in kinds
         for seed in dials.seeds(dials.at_scale(quick=2, laptop=5))
     ]
 
@@ -505,11 +527,15 @@ SWEEPS = {
     "pre-training, CNN": pre_training_cnn,
     "learnt first": learnt_first,
     "numbers of images, MLP": partial(numbers_of_images, MLP),
-    "numbers of noise images": numbers_of_noise_images,
+    "numbers of noise images": partial(numbers_of_other_images, "gaussian"),
+    "numbers of permuted images": partial(numbers_of_other_images, "random pixels"),
     "labels and pixels, CNN": partial(labels_and_pixels, CNN),
     "regularisers": partial(regularisers, REGULARISERS),
-    "augmentation": partial(regularisers, {"augmentation": {"augment": True}}),
+    "augmentation": partial(
+        regularisers, {"augmentation": {"augment": True, "epochs": 700}}
+    ),
     "convolutional": convolutional,
     "source's networks": source_networks,
     "all images": all_images,
+    "all images, more": all_images_more,
 }
