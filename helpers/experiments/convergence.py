@@ -285,11 +285,6 @@ def frozen() -> list[Needed]:
     return _sweep("sphere", FIRST, (20, 40, 80), spec=Altered, frozen=True)
 
 
-def space() -> list[Needed]:
-    """In three dimensions."""
-    return _sweep("sphere", ["ReLU"], (20, 40, 80), features=3, with_rate=False)
-
-
 def others() -> list[Needed]:
     """With twenty other seeds; all layers also with labels that grow."""
     networks = [*FIRST, "soft, all layers"]
@@ -298,7 +293,7 @@ def others() -> list[Needed]:
     specs += _sweep("sphere", FIRST, (20, 40, 80), spec=Altered, frozen=True, **how)
     plain = _sweep("sphere", networks[-1:], (20, 40, 80), spec=Altered, **how)
     fewest = plain[0].examples
-    return specs + [replace(s, times=(s.examples / fewest) ** 0.5) for s in plain[1:]]
+    return specs + [replace(s, times=(s.examples / fewest) ** 0.5) for s in plain]
 
 
 def digits() -> list[Needed]:
@@ -315,7 +310,6 @@ def patient() -> list[Needed]:
 SWEEPS = {
     "sphere": sphere,
     "frozen": frozen,
-    "space": space,
     "others": others,
     "digits": digits,
     "patient": patient,
