@@ -1,12 +1,14 @@
 """What a journey tells, on paths made by hand; and how a needed width is found."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from helpers.dynamics import wide
 from helpers.experiments import convergence
-from helpers.experiments.convergence import Journey, Needed, lasting
+from helpers.experiments.convergence import Altered, Journey, Needed, lasting
 from helpers.problems.wide import on_sphere
 
 
@@ -63,6 +65,17 @@ def test_a_frozen_kernel_step_by_step():
     assert np.allclose(journey.frozen()[1], r.norm(dim=1))
 
 
+def test_the_detour_of_a_frozen_kernel_step_by_step():
+    journey = by_hand()
+    r, length, gone = journey.labels.clone(), 0, 0
+    root = torch.linalg.cholesky(journey.kernel)  # a Jacobian with this kernel
+    for _ in range(int(journey.path.steps[-1])):
+        step = 0.5 * (root.mT @ r[..., None])[..., 0]
+        length, gone = length + step.norm(dim=1), gone + step
+        r = r - (root @ step[..., None])[..., 0]
+    assert np.allclose(journey.detour_foretold(), length / gone.norm(dim=1))
+
+
 def test_a_wide_network_follows_its_frozen_kernel():
     problem = on_sphere([1, 2], 5, 6)
     found = convergence.journey(problem, [1, 2], 4000, until=1e-2)
@@ -97,6 +110,42 @@ def test_one_neuron_is_too_few_and_many_keep_the_promise():
     fits, keeps = spec.trial(problem, 300)
     assert fits.all()
     assert keeps.all()
+
+
+def test_a_frozen_kernel_is_what_a_wide_network_follows():
+    frozen = Altered((0, 1), "sphere", 6, softness=0.25, frozen=True)
+    moving = Altered((0, 1), "sphere", 6, softness=0.25)
+    problem, rate = frozen.problem(), torch.tensor([0.5, 0.7], dtype=torch.float64)
+
+    def tenth(spec, width):
+        way = spec.residuals(problem, width, rate)
+        return next(itertools.islice(way, 10, None))
+
+    kernel = wide.kernel_at(problem.X, frozen.start(problem, 5), frozen.kind())
+    steps = torch.eye(6) - rate[:, None, None] * kernel
+    left = torch.linalg.matrix_power(steps, 10) @ -problem.y[..., None]
+    assert torch.allclose(tenth(frozen, 5), left[..., 0])
+    assert torch.allclose(tenth(moving, 10**5), tenth(frozen, 10**5), atol=1e-3)
+    assert not torch.allclose(tenth(moving, 5), tenth(frozen, 5), atol=1e-3)
+
+
+def test_larger_labels_are_farther_from_the_frozen_kernel():
+    usual = Needed((0, 1), "sphere", 6)
+    problem, rate = usual.problem(), torch.ones(2, dtype=torch.float64) / 2
+    times = 3.0
+    larger = Altered((0, 1), "sphere", 6, times=times).residuals(problem, 8, rate)
+    labels = problem._replace(y=times * problem.y)
+    for a, b in itertools.islice(
+        zip(larger, usual.residuals(labels, 8, rate), strict=False), 20
+    ):
+        assert torch.allclose(times * a, b)
+
+
+def test_other_seeds_are_others():
+    first = {seed for spec in convergence.sphere() for seed in spec.seeds}
+    others = {seed for spec in convergence.others() for seed in spec.seeds}
+    assert not first & others
+    assert len(others) == 2 * len(first)
 
 
 def test_digits_have_sixteen_pixels_and_random_labels():

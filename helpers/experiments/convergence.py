@@ -1,7 +1,7 @@
 """How wide a network must be to fit any labels, and to do so as fast as promised."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -84,21 +84,57 @@ class Needed:
         least, largest = map(torch.from_numpy, theory.ends(kernel))
         rate = 1 / largest
         time = torch.from_numpy(theory.steps_promised(rate, least, self.loss))
-        start = hidden_weights(self.seeds, width, X.shape[-1], signs=self.signs)
-        kind = wide.Kind(self.softness, self.trained)
         fits = arrived = torch.zeros(len(rate), dtype=torch.bool)
         broken = ~fits if not self.with_rate else fits
-        for step, state in enumerate(wide.descent(problem, start, kind, rate)):
+        for step, residual in enumerate(self.residuals(problem, width, rate)):
             if step % self.every == 0:
-                share = state.residual.square().sum(1) / y.square().sum(1)
+                share = residual.square().sum(1) / y.square().sum(1)
                 promised = share <= (1 - rate * least / 2) ** step
                 late = step > self.patience * time
-                fits = fits | (state.residual * y > -1).all(1) & ~late
+                fits = fits | (residual * y > -1).all(1) & ~late
                 broken = broken | ~(arrived | promised)
                 arrived = arrived | (share <= self.loss)
                 if ((fits | late) & (arrived | broken)).all():
                     return fits, arrived & ~broken if self.with_rate else fits
         raise AssertionError  # a descent has no end
+
+    def residuals(
+        self, problem: LeastSquares, width: int, rate: Tensor
+    ) -> Iterator[Tensor]:
+        """On the way, step by step, over the size of the labels."""
+        start = self.start(problem, width)
+        for state in wide.descent(problem, start, self.kind(), rate):
+            yield state.residual
+
+    def start(self, problem: LeastSquares, width: int) -> wide.Weights:
+        features = problem.X.shape[-1]
+        return hidden_weights(self.seeds, width, features, signs=self.signs)
+
+    def kind(self) -> wide.Kind:
+        return wide.Kind(self.softness, self.trained)
+
+
+@dataclass(frozen=True)
+class Altered(Needed):
+    """With the kernel of the start for good, or with larger labels."""
+
+    frozen: bool = False
+    times: float = 1.0  # as large
+
+    def kind(self) -> wide.Kind:
+        return replace(super().kind(), stretch=self.times)
+
+    def residuals(
+        self, problem: LeastSquares, width: int, rate: Tensor
+    ) -> Iterator[Tensor]:
+        if not self.frozen:
+            yield from super().residuals(problem, width, rate)
+            return
+        kernel = wide.kernel_at(problem.X, self.start(problem, width), self.kind())
+        pull, residual = rate[:, None, None] * kernel, -problem.y
+        while True:
+            yield residual
+            residual = residual - (pull @ residual[..., None])[..., 0]
 
 
 def lasting(widths: list[int], met: Tensor) -> int | None:
@@ -152,13 +188,26 @@ class Journey(NamedTuple):
     def detour(self) -> np.ndarray:
         return (self.path.length[-1] / self.path.distance[-1]).numpy()
 
+    def detour_foretold(self) -> np.ndarray:
+        """The same if the kernel stayed as it is."""
+        values, factor, parts = self.modes()
+        steps = np.arange(int(self.path.steps[-1]))[:, None, None]
+        pulls = self.rate.numpy()[:, None] * np.sqrt(values) * parts
+        length = np.linalg.norm(factor**steps * pulls, axis=-1).sum(0)
+        gone = (1 - factor ** len(steps)) * parts / np.sqrt(values)
+        return length / np.linalg.norm(gone, axis=-1)
+
     def frozen(self) -> np.ndarray:
         """The residual if the kernel stayed as it is: (times, seeds)."""
-        values, vectors = np.linalg.eigh(self.kernel.numpy())
-        parts = (vectors.swapaxes(1, 2) @ self.labels.numpy()[..., None])[..., 0]
-        factor = 1 - self.rate.numpy()[:, None] * values
+        _, factor, parts = self.modes()
         left = factor ** self.path.steps.numpy()[:, None, None] * parts
         return np.linalg.norm(left, axis=-1)
+
+    def modes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the kernel: eigenvalues, what a step leaves of each, and the labels."""
+        values, vectors = np.linalg.eigh(self.kernel.numpy())
+        parts = (vectors.swapaxes(1, 2) @ self.labels.numpy()[..., None])[..., 0]
+        return values, 1 - self.rate.numpy()[:, None] * values, parts
 
     def first_below(self, share: float) -> Tensor:
         """The look at which so little of the residual is left, for each seed."""
@@ -204,14 +253,24 @@ NETWORKS = {
     "ReLU, all layers": {"trained": "all"},
     "soft, all layers": {"softness": SOFT, "trained": "all"},
 }
+FIRST = ["ReLU", "soft"]
 
 
 def _sweep(
-    data: str, networks: list[str], sizes: tuple[int, ...], **how
+    data: str,
+    networks: list[str],
+    sizes: tuple[int, ...],
+    *,
+    spec: type[Needed] = Needed,
+    others: bool = False,
+    **how,
 ) -> list[Needed]:
-    seeds = tuple(dials.seeds(dials.at_scale(quick=3, laptop=10)))
+    """With the seeds of the page, or with others."""
+    count = dials.at_scale(quick=3, laptop=10)
+    seeds = dials.seeds(3 * count)
+    seeds = tuple(seeds[count:] if others else seeds[:count])
     return [
-        Needed(seeds, data, examples, **NETWORKS[name] | how)
+        spec(seeds, data, examples, **NETWORKS[name] | how)
         for examples in dials.at_scale(quick=(10, 20), laptop=sizes)
         for name in networks
     ]
@@ -219,6 +278,22 @@ def _sweep(
 
 def sphere() -> list[Needed]:
     return _sweep("sphere", list(NETWORKS), (20, 40, 80))
+
+
+def frozen() -> list[Needed]:
+    """With the kernel of the start for good."""
+    return _sweep("sphere", FIRST, (20, 40, 80), spec=Altered, frozen=True)
+
+
+def others() -> list[Needed]:
+    """With twenty other seeds; all layers also with labels that grow."""
+    networks = [*FIRST, "soft, all layers"]
+    how = {"others": True}
+    specs = _sweep("sphere", networks, (20, 40, 80), **how)
+    specs += _sweep("sphere", FIRST, (20, 40, 80), spec=Altered, frozen=True, **how)
+    plain = _sweep("sphere", networks[-1:], (20, 40, 80), spec=Altered, **how)
+    fewest = plain[0].examples
+    return specs + [replace(s, times=(s.examples / fewest) ** 0.5) for s in plain]
 
 
 def digits() -> list[Needed]:
@@ -232,4 +307,10 @@ def patient() -> list[Needed]:
     return _sweep("sphere", ["ReLU", "soft"], (20, 40), **how)
 
 
-SWEEPS = {"sphere": sphere, "digits": digits, "patient": patient}
+SWEEPS = {
+    "sphere": sphere,
+    "frozen": frozen,
+    "others": others,
+    "digits": digits,
+    "patient": patient,
+}
