@@ -596,7 +596,8 @@ def ladder() -> list[Arm | ConvolutionalArm]:
 
 def more_images() -> list[ConvolutionalArm]:
     """Ten classes, from four times as many images."""
-    return with_noise_and_without(examples=dials.at_scale(quick=50, laptop=2000))
+    counts = dials.at_scale(quick=(), laptop=(2000,))
+    return [run for n in counts for run in with_noise_and_without(examples=n)]
 
 
 def with_noise_and_without(**changes: int) -> list[ConvolutionalArm]:
@@ -616,9 +617,10 @@ def source_arms() -> list[SmoothedArm]:
 
 def source_more() -> list[SmoothedArm]:
     """The plain loss, momentum, and a fifth of the rate."""
-    return smoothed_arms(0.5, "plain loss", "flips, momentum") + smoothed_arms(
-        0.1, "flips", "smoothed loss", "plain loss", "flips, momentum"
-    )
+    others = "plain loss", "flips, momentum"
+    ways = (0.5, others), (0.1, ("flips", "smoothed loss", *others))
+    chosen = dials.at_scale(quick=(), laptop=ways)
+    return [run for rate, labels in chosen for run in smoothed_arms(rate, *labels)]
 
 
 def smoothed_arms(rate: float, *labels: str) -> list[SmoothedArm]:
